@@ -1,0 +1,1 @@
+"""From a Keras network to a .tflite file and from a photo to a larger photo."""

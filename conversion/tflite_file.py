@@ -1,0 +1,164 @@
+"""What is inside a .tflite file: tensors, operations and metadata, read and written without running it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_models.errors import ModelError
+
+METADATA_NAME = "mobile_sr"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor: its name, shape, dtype (TFLite's word, lower case) and quantization (scales, zero points)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    constant: bool
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation: name (custom ones as "CUSTOM:name"), version and the indices of its tensors."""
+
+    name: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TFLiteFile:
+    """The first subgraph of a file and what surrounds it."""
+
+    path: Path
+    size: int
+    tensors: tuple[Tensor, ...]
+    operations: tuple[Operation, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    signatures: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    subgraphs: int
+    metadata: dict[str, bytes]
+
+    @property
+    def card(self) -> dict | None:
+        """The project's own metadata, None in a foreign file."""
+        if METADATA_NAME not in self.metadata:
+            return None
+        try:
+            return json.loads(self.metadata[METADATA_NAME])
+        except ValueError:
+            return None
+
+
+def read_tflite(path: str | Path) -> TFLiteFile:
+    """Reads a file's description.
+
+    Raises:
+        ModelError: no such file, not a TFLite flatbuffer, or cut off.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}: give a readable .tflite file") from None
+    model = parse_tflite(data, str(path))
+    graph = model.subgraphs[0]
+    codes = [_op_name(code) for code in model.operatorCodes]
+    return TFLiteFile(
+        path,
+        len(data),
+        tuple(_tensor(t, model.buffers) for t in graph.tensors),
+        tuple(
+            Operation(codes[op.opcodeIndex], model.operatorCodes[op.opcodeIndex].version, _tuple(op.inputs), _tuple(op.outputs))
+            for op in graph.operators
+        ),
+        _tuple(graph.inputs),
+        _tuple(graph.outputs),
+        {_text(s.signatureKey): (_names(s.inputs), _names(s.outputs)) for s in model.signatureDefs or []},
+        len(model.subgraphs),
+        {_text(m.name): _bytes(model.buffers[m.buffer]) for m in model.metadata or []},
+    )
+
+
+def parse_tflite(data: bytes, source: str) -> object:
+    """The file as LiteRT's object API `ModelT`.
+
+    Raises:
+        ModelError: not a TFLite flatbuffer, or cut off.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    if data[4:8] != b"TFL3":
+        raise ModelError(f"{source}: not a TFLite file (no TFL3 mark): give a .tflite")
+    try:
+        model = schema.ModelT.InitFromPackedBuf(data, 0)
+        if not model.subgraphs or any(b.offset and b.offset + b.size > len(data) for b in model.buffers):
+            raise ValueError("no graph, or a buffer beyond the end")
+        return model
+    except Exception as error:  # reading past the end shows as struct.error, IndexError, TypeError ...
+        raise ModelError(f"{source}: a damaged or cut off TFLite file ({type(error).__name__}): copy or convert it again") from None
+
+
+def with_metadata(data: bytes, card: dict) -> bytes:
+    """The same file with the card in its metadata buffer `mobile_sr` (an older one is replaced).
+
+    Args:
+        data: a .tflite.
+        card: JSON-ready; the bytes depend on it alone (sorted keys, no date).
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = parse_tflite(data, "converted model")
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(json.dumps(card, sort_keys=True).encode(), np.uint8)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
+    model.metadata = [m for m in model.metadata or [] if _text(m.name) != METADATA_NAME] + [entry]
+    builder = flatbuffers.Builder(len(data) + (1 << 16))
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def _tensor(tensor: object, buffers: list) -> Tensor:
+    from ai_edge_litert import schema_py_generated as schema
+
+    dtypes = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
+    q = tensor.quantization
+    scales = tuple(float(v) for v in q.scale) if q is not None and q.scale is not None else ()
+    zeros = tuple(int(v) for v in q.zeroPoint) if q is not None and q.zeroPoint is not None else ()
+    constant = bool(len(_bytes(buffers[tensor.buffer])))
+    return Tensor(_text(tensor.name), _tuple(tensor.shape), dtypes[tensor.type], scales, zeros, constant)
+
+
+def _op_name(code: object) -> str:
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return f"CUSTOM:{_text(code.customCode)}" if code.customCode else names.get(builtin, f"UNKNOWN:{builtin}")
+
+
+def _names(maps: list | None) -> tuple[str, ...]:
+    return tuple(_text(m.name) for m in maps or [])
+
+
+def _text(value: bytes | str | None) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+
+
+def _bytes(buffer: object) -> bytes:
+    return b"" if buffer.data is None else np.asarray(buffer.data, np.uint8).tobytes()
+
+
+def _tuple(array: object) -> tuple[int, ...]:
+    return () if array is None else tuple(int(v) for v in np.atleast_1d(array))

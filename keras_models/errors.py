@@ -1,0 +1,25 @@
+"""The errors of this project: each message says what is wrong, where, what was received and what to do."""
+
+
+class MobileSRError(Exception):
+    """Something the user can mend; the command line prints it on one line and exits with status 2."""
+
+
+class CheckpointError(MobileSRError):
+    """A weights file that cannot be read, is not safe to read, or does not fit the network."""
+
+
+class ImageError(MobileSRError):
+    """An image or a folder of images that cannot be read or written."""
+
+
+class ModelError(MobileSRError):
+    """A model file, preset or configuration that cannot be used."""
+
+
+class ConversionError(MobileSRError):
+    """A graph that cannot be converted, or whose converted file breaks the .tflite contract."""
+
+
+class TrainingError(MobileSRError):
+    """A training run that cannot start, continue or be saved."""

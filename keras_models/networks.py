@@ -1,0 +1,5 @@
+"""The list of networks: one line each. Import it and every class is registered with Keras for loading."""
+
+from keras_models.lkdn import LKDN
+
+NETWORKS = {network.__name__: network for network in (LKDN,)}

@@ -1,0 +1,123 @@
+"""Reading a PyTorch checkpoint without PyTorch and without running anything that is in the file.
+
+A .pth file is a zip: `*/data.pkl` describes the tensors, `*/data/N` holds their bytes. The unpickler knows the four names
+below and builds plain descriptions from them; any other global in the file is refused before it could be called.
+"""
+
+import pickle
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from keras_models.errors import CheckpointError
+
+STORAGE_DTYPES = {
+    "DoubleStorage": np.dtype("<f8"),
+    "FloatStorage": np.dtype("<f4"),
+    "HalfStorage": np.dtype("<f2"),
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("i1"),
+    "ByteStorage": np.dtype("u1"),
+    "BoolStorage": np.dtype("?"),
+}
+MAX_PICKLE_BYTES = 64 << 20  # names and shapes of millions of tensors fit; a larger one is an attack on memory
+
+
+def read_torch(path: str | Path) -> dict:
+    """The object stored in a zip-format .pth file, its tensors as NumPy arrays.
+
+    Args:
+        path: a file written by `torch.save` (PyTorch 1.6 or later).
+
+    Returns:
+        What was saved: dicts, lists, numbers, strings and arrays (of the file's dtype and PyTorch layout).
+
+    Raises:
+        CheckpointError: not such a file, damaged, or it holds something besides tensors and plain data.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            record = _pickle_record(archive, path)
+            with archive.open(record) as stream:
+                return _TensorUnpickler(stream, archive, record.removesuffix("data.pkl"), path).load()
+    except CheckpointError:
+        raise
+    except zipfile.BadZipFile:
+        raise CheckpointError(
+            f"{path}: not a zip-format PyTorch checkpoint, or cut off: download it again, or re-save it with torch.save"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}: give a readable file") from None
+    except Exception as error:  # a damaged pickle can raise anything at all
+        raise CheckpointError(f"{path}: damaged checkpoint ({type(error).__name__}: {error}): download it again") from None
+
+
+def _pickle_record(archive: zipfile.ZipFile, path: str | Path) -> str:
+    records = [i for i in archive.infolist() if i.filename == "data.pkl" or i.filename.endswith("/data.pkl")]
+    if len(records) != 1:
+        raise CheckpointError(f"{path}: a zip without one data.pkl: give a file written by torch.save")
+    if records[0].file_size > MAX_PICKLE_BYTES:
+        raise CheckpointError(f"{path}: data.pkl of {records[0].file_size >> 20} MiB is not a list of tensors: refused")
+    return records[0].filename
+
+
+class _StorageType:
+    """Stands for torch.FloatStorage and its kin."""
+
+    def __init__(self, dtype: np.dtype) -> None:
+        self.dtype = dtype
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    def __init__(self, stream: object, archive: zipfile.ZipFile, prefix: str, path: str | Path) -> None:
+        super().__init__(stream)
+        self._archive, self._prefix, self._path = archive, prefix, path
+        self._storages: dict[str, np.ndarray] = {}
+
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _rebuild_tensor
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return lambda data, *_: data
+        if module == "torch" and name in STORAGE_DTYPES:
+            return _StorageType(STORAGE_DTYPES[name])
+        self._refuse(f"{module}.{name}")
+
+    def persistent_load(self, pid: tuple) -> np.ndarray:
+        kind, storage, key, _, count = pid
+        if kind != "storage" or not isinstance(storage, _StorageType) or not isinstance(key, str):
+            self._refuse(f"persistent id {kind!r}")
+        if key not in self._storages:
+            record = f"{self._prefix}data/{key}"
+            expected = count * storage.dtype.itemsize
+            stored = self._archive.getinfo(record).file_size
+            if stored != expected:
+                raise CheckpointError(f"{self._path}: {record} has {stored} bytes, not {expected}: download the file again")
+            self._storages[key] = np.frombuffer(self._archive.read(record), storage.dtype)
+        return self._storages[key]
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise CheckpointError(
+            f"{self._path}: the file asks for {what}, which a checkpoint of tensors does not need: refused, nothing was run; "
+            "re-save it as a plain state_dict or as .safetensors"
+        )
+
+
+def _rebuild_tensor(storage: np.ndarray, offset: int, size: tuple, stride: tuple, *_: object) -> np.ndarray:
+    """A copy of a strided view, checked to lie inside its storage."""
+    if offset < 0 or min((*size, *stride), default=0) < 0 or len(size) != len(stride):
+        raise ValueError("negative or unequal sizes and strides")
+    if 0 in size:
+        return np.empty(size, storage.dtype)
+    last = offset + sum((n - 1) * s for n, s in zip(size, stride))
+    if last >= storage.size:
+        raise ValueError("tensor outside its storage")
+    strides = [s * storage.itemsize for s in stride]
+    return np.lib.stride_tricks.as_strided(storage[offset:], size, strides, writeable=False).copy()

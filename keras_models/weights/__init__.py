@@ -1,0 +1,1 @@
+"""Weights that this project trained itself, each with its model card."""
