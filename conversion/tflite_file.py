@@ -13,14 +13,19 @@ METADATA_NAME = "mobile_sr"
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor: its name, shape, dtype (TFLite's word, lower case) and quantization (scales, zero points)."""
+    """One tensor: name, shape, dtype (TFLite's word, lower case), quantization (scales, zero points), bytes if constant."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
-    constant: bool
+    bytes: int
+
+    @property
+    def constant(self) -> bool:
+        """True if the file holds its value."""
+        return self.bytes > 0
 
 
 @dataclass(frozen=True)
@@ -136,8 +141,7 @@ def _tensor(tensor: object, buffers: list) -> Tensor:
     q = tensor.quantization
     scales = tuple(float(v) for v in q.scale) if q is not None and q.scale is not None else ()
     zeros = tuple(int(v) for v in q.zeroPoint) if q is not None and q.zeroPoint is not None else ()
-    constant = bool(len(_bytes(buffers[tensor.buffer])))
-    return Tensor(_text(tensor.name), _tuple(tensor.shape), dtypes[tensor.type], scales, zeros, constant)
+    return Tensor(_text(tensor.name), _tuple(tensor.shape), dtypes[tensor.type], scales, zeros, len(_bytes(buffers[tensor.buffer])))
 
 
 def _op_name(code: object) -> str:

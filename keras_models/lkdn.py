@@ -78,6 +78,11 @@ class LKDN(keras.Model):
         return {**self.get_config(), "step": step, "upsampler": "plain"}
 
     @property
+    def halo(self) -> int:
+        """Low-resolution pixels around a tile after which its seams stay below 1/255 (measured, see the docs on tiles)."""
+        return 24
+
+    @property
     def receptive_radius(self) -> int:
         """Low-resolution pixels around a pixel that its result can depend on (12 a block, 3 outside)."""
         return 12 * self.blocks + 3

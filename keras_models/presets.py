@@ -44,6 +44,12 @@ class Preset:
         path = WEIGHTS / f"{self.name}.safetensors"
         return path if path.is_file() else None
 
+    @property
+    def card(self) -> Path | None:
+        """The model card of the shipped weights (JSON), None without weights."""
+        path = WEIGHTS / f"{self.name}.json"
+        return path if path.is_file() else None
+
 
 _LOW_RES = {2: (360, 640), 3: (240, 427), 4: (180, 320)}
 

@@ -1,1 +1,23 @@
-"""One thin file a command: it parses, calls the library, prints the result."""
+"""One thin file a command: it parses, calls the library, prints the result. Heavy imports stay inside the functions."""
+
+from collections.abc import Callable
+
+from conversion.commands.convert import convert
+from conversion.commands.evaluate import evaluate
+from conversion.commands.fold import fold
+from conversion.commands.import_checkpoint import import_checkpoint
+from conversion.commands.inspect import inspect
+from conversion.commands.models import models
+from conversion.commands.upscale import upscale
+from conversion.commands.verify import verify
+
+COMMANDS: dict[str, Callable] = {
+    "upscale": upscale,
+    "import": import_checkpoint,
+    "fold": fold,
+    "convert": convert,
+    "evaluate": evaluate,
+    "verify": verify,
+    "inspect": inspect,
+    "models": models,
+}

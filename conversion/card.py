@@ -1,0 +1,66 @@
+"""The model card: what a .tflite is, where it comes from, how to use it. One JSON inside the file and beside it."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """Contents of the metadata buffer `mobile_sr`; field names are the JSON's keys.
+
+    Attributes:
+        version: of this schema.
+        name: preset or file stem.
+        family: class of the network, or "unknown".
+        scale: upscaling factor.
+        tile: (H, W) of the static input, low-resolution pixels.
+        halo: low-resolution pixels around a tile's core after which a seam is below 1/255.
+        receptive_radius: low-resolution pixels, the halo that makes tiles exact; None if unknown.
+        range: (low, high) of input and output values, as floats.
+        recipe: "float32", "float16" ...
+        half_max: largest intermediate on the calibration images; above 65504 half precision overflows.
+        source: name of the file or preset that the weights came from.
+        weights_sha256: of the source file; of the weights' bytes where there is none.
+        parameters: of the deploy form.
+        multi_adds: of the deploy form's convolutions for one tile.
+        licence: of the weights, "unknown" if the source does not say.
+        credit: whom to name.
+        tools: package -> version.
+    """
+
+    name: str
+    family: str
+    scale: int
+    tile: tuple[int, int]
+    halo: int
+    receptive_radius: int | None
+    range: tuple[float, float]
+    recipe: str
+    half_max: float
+    source: str
+    weights_sha256: str
+    parameters: int
+    multi_adds: int
+    licence: str
+    credit: str
+    tools: dict[str, str]
+    version: int = CARD_VERSION
+
+    def as_json(self) -> dict:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of what made the file."""
+    return {name: version(name) for name in ("mobile-sr", "keras", "tensorflow", "ai-edge-litert")}
+
+
+def sha256_of(path: str | Path) -> str:
+    """Hex digest of a file."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,25 @@
+"""`mobile-sr evaluate`: PSNR and SSIM on a folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors, .npz, .tflite or .onnx.")],
+    data: Annotated[Path, typer.Option(help="Folder with HR/ (and LRxS/), or a folder of photos.")],
+    bicubic: Annotated[
+        str, typer.Option(help="MATLAB rule for low-res images that are not given: new (mirrored border) or old (clamped).")
+    ] = "new",
+    threads: Annotated[int | None, typer.Option(help="CPU threads of a .tflite or .onnx; all cores by default.")] = None,
+    json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
+) -> None:
+    """Measure PSNR and SSIM as the papers do, per image and on average."""
+    from conversion.commands.progress import progress_bar
+    from conversion.commands.results import give
+    from conversion.evaluate import evaluate_model
+
+    with progress_bar("evaluating") as advance:
+        result = evaluate_model(model, data, bicubic, threads, advance)
+    give(result, json_output)

@@ -1,0 +1,26 @@
+"""`mobile-sr fold`: training form to deploy form."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fold(
+    model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors or .npz.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .keras (or .safetensors) to write.")],
+) -> None:
+    """Fold a training form into the smaller deploy form and print the measured error."""
+    from conversion.silence import import_keras
+
+    import_keras()
+    from conversion.network_files import save_network
+    from keras_models.folding import fold as fold_network
+    from keras_models.folding import fold_error
+    from keras_models.loading import load_model
+
+    network = load_model(model)
+    deploy = fold_network(network)
+    error = fold_error(network, deploy)
+    save_network(deploy, output)
+    typer.echo(f"{output}: {network.count_params():,} -> {deploy.count_params():,} parameters, largest difference {error:.2g} on noise")

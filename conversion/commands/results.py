@@ -1,0 +1,30 @@
+"""How a command gives its result: text on stdout, or JSON on stdout (alone) or in a file."""
+
+import json
+from pathlib import Path
+from typing import Protocol
+
+import typer
+
+
+class Result(Protocol):
+    """A frozen dataclass with a schema version that prints both ways."""
+
+    def as_json(self) -> dict:
+        """JSON-ready."""
+
+    def as_text(self) -> str:
+        """For people."""
+
+
+def give(result: Result, json_output: str | None) -> None:
+    """Prints the text; with `json_output` writes the JSON there, "-" being stdout alone."""
+    if json_output == "-":
+        typer.echo(json.dumps(result.as_json(), indent=1))
+        return
+    if json_output is not None:
+        from conversion.outputs import atomic_output
+
+        with atomic_output(Path(json_output)) as temporary:
+            temporary.write_text(json.dumps(result.as_json(), indent=1) + "\n")
+    typer.echo(result.as_text())

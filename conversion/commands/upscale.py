@@ -1,0 +1,126 @@
+"""`mobile-sr upscale`: a larger photo, or a folder of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keras_models.errors import ImageError, ModelError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from conversion.litert import CpuEngine
+    from conversion.upscale import Progress, UpscaleOptions
+
+DEFAULT_MODEL = "lkdn-s-x4"
+_SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
+
+
+def upscale(
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Photo or folder of photos: PNG, JPEG, WebP, TIFF.")],
+    output: Annotated[Path | None, typer.Argument(metavar="[OUTPUT]", help="File or folder; default NAME_x4.png beside the input.")] = None,
+    model: Annotated[str, typer.Option(help="Preset name or model file.")] = DEFAULT_MODEL,
+    tile: Annotated[int | None, typer.Option(help="Side of a tile's core in input pixels; default 256.")] = None,
+    halo: Annotated[int | None, typer.Option(help="Input pixels around a tile that the network sees too; default 32.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; default all cores.")] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Run on the GPU.")] = False,
+    image_format: Annotated[str | None, typer.Option("--format", help="png, jpeg, webp or tiff; default png.")] = None,
+    quality: Annotated[int | None, typer.Option(help="1 to 100, for JPEG (default 92) and WebP (90).")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+    factor: Annotated[float | None, typer.Option(help="Final size relative to the input, up to the model's scale.")] = None,
+    width: Annotated[int | None, typer.Option(help="Final width in pixels.")] = None,
+) -> None:
+    """Upscale a photo, or every photo of a folder."""
+    if gpu:
+        raise ModelError("--gpu: the GPU engine is not available in this version: leave --gpu out to run on the CPU")
+    if not input_path.exists():
+        raise ImageError(f"{input_path}: no such file or folder: check the path")
+    if image_format is not None and image_format not in _SUFFIXES:
+        raise ImageError(f"--format {image_format}: give {', '.join(_SUFFIXES)}")
+
+    from conversion.upscale import UpscaleOptions
+
+    options = UpscaleOptions(tile, halo, quality, factor, width, overwrite)
+    engine = _open_engine(model, threads)
+    ending = f"_{f'{width}w' if width is not None else f'x{engine.scale if factor is None else factor:g}'}"
+    if input_path.is_dir():
+        _folder(input_path, output or input_path.resolve().with_name(input_path.resolve().name + ending), engine, options, image_format)
+    else:
+        _file(input_path, _output_file(input_path, output, ending, image_format), engine, options)
+
+
+def _open_engine(model: str, threads: int | None) -> "CpuEngine":
+    from conversion.litert import CpuEngine
+
+    if model.endswith(".tflite"):
+        return CpuEngine(model, threads)
+    from conversion.model_files import tflite_for
+
+    return CpuEngine(tflite_for(model), threads)
+
+
+def _output_file(source: Path, output: Path | None, ending: str, image_format: str | None) -> Path:
+    """Complete the output's name, and refuse one that contradicts --format."""
+    name = source.stem + ending + _SUFFIXES[image_format or "png"]
+    if output is None:
+        return source.with_name(name)
+    if output.is_dir():
+        return output / name
+    from conversion.image_writers import FORMATS
+
+    if image_format is not None and FORMATS.get(output.suffix.lower(), image_format) != image_format:
+        raise ImageError(f"{output}: the name says {FORMATS[output.suffix.lower()]}, --format says {image_format}: leave one of them out")
+    return output
+
+
+def _file(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOptions") -> None:
+    from conversion.upscale import upscale_file
+
+    with _progress_bar(source.name) as progress:
+        upscale_file(source, target, engine, options, progress)
+    typer.echo(str(target))
+
+
+def _folder(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOptions", image_format: str | None) -> None:
+    from conversion.upscale_folder import upscale_folder
+
+    with _progress_bar(source.name) as progress:
+        result = upscale_folder(source, target, engine, options, _SUFFIXES[image_format or "png"], progress)
+    typer.echo(f"{target}: {len(result.done)} upscaled, {len(result.skipped)} skipped, {len(result.failed)} failed")
+    for _, reason in result.failed:
+        typer.echo(f"mobile-sr: {' '.join(reason.split())}", err=True)
+    if result.failed:
+        raise typer.Exit(2)
+
+
+def _progress_bar(title: str) -> "AbstractContextManager[Progress | None]":
+    """A bar with the time left on stderr; nothing where stderr is not a terminal."""
+    import contextlib
+    import sys
+
+    if not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    return _rich_bar(title)
+
+
+def _rich_bar(title: str) -> "AbstractContextManager[Progress]":
+    import contextlib
+    from collections.abc import Iterator
+
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    @contextlib.contextmanager
+    def bar() -> Iterator:
+        columns = [
+            rich_progress.TextColumn("{task.description}", markup=False),
+            rich_progress.BarColumn(),
+            rich_progress.TextColumn("{task.completed}/{task.total} tiles"),
+            rich_progress.TimeRemainingColumn(),
+        ]
+        with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+            task = shown.add_task(title, total=None)
+            yield lambda done, total: shown.update(task, completed=done, total=total)
+
+    return bar()

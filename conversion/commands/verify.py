@@ -1,0 +1,27 @@
+"""`mobile-sr verify`: measured agreement and safety of a .tflite."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(help="A .tflite.")],
+    against: Annotated[str | None, typer.Option(help="Model to compare with: preset, .keras, checkpoint, .tflite or .onnx.")] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Run the GPU engine.")] = False,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores by default.")] = None,
+    json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
+) -> None:
+    """Run a .tflite on built-in images: difference to its source, CPU partitions, half precision's range."""
+    from keras_models.errors import ModelError
+
+    if gpu:
+        raise ModelError("--gpu: the GPU engine is not part of this version: verify on the CPU")
+    from conversion.commands.results import give
+    from conversion.verify import verify_tflite
+
+    result = verify_tflite(file, against, threads)
+    give(result, json_output)
+    if result.problems:
+        raise ModelError(f"{file}: {'; '.join(result.problems)}: convert it again")

@@ -1,0 +1,127 @@
+"""PSNR and SSIM of a model on a folder of images, as the papers measure them (`keras_models.metrics`)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from conversion.predictors import open_predictor
+from keras_models.bicubic import crop_to_multiple, shrink
+from keras_models.errors import ImageError
+from keras_models.metrics import Quality, as_rgb, measure, to_uint8
+
+SUFFIXES = {".png", ".bmp", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
+RULES = {"new": "newer", "old": "older"}
+REPORT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one model on one folder.
+
+    Attributes:
+        model: as given.
+        data: the folder.
+        scale: upscaling factor.
+        low_res: where the low-resolution images come from: "LRx4" or "bicubic, newer MATLAB rule".
+        images: name -> PSNR-Y (dB), SSIM-Y, PSNR-RGB (dB).
+        mean: the averages.
+        version: of this schema.
+    """
+
+    model: str
+    data: str
+    scale: int
+    low_res: str
+    images: dict[str, Quality]
+    mean: Quality
+    version: int = REPORT_VERSION
+
+    def as_json(self) -> dict:
+        """JSON-ready."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """A table."""
+        width = max(map(len, [*self.images, "mean"]))
+        lines = [f"{self.model} on {self.data}, x{self.scale}, low-res: {self.low_res}", f"{'':{width}}  PSNR-Y   SSIM-Y  PSNR-RGB"]
+        for name, q in [*self.images.items(), ("mean", self.mean)]:
+            lines.append(f"{name:{width}}  {q.psnr_y:6.3f}  {q.ssim_y:.5f}  {q.psnr_rgb:8.3f}")
+        return "\n".join(lines)
+
+
+def evaluate_model(
+    model: str | Path,
+    data: str | Path,
+    bicubic: str = "new",
+    threads: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Upscales every low-resolution image of a folder and compares with the high-resolution one.
+
+    Args:
+        model: anything that `open_predictor` takes.
+        data: a folder with `HR/` and, if given, `LRxS/`; or a folder of photos.
+        bicubic: "new" or "old" MATLAB rule, for low-resolution images that are not given.
+        threads: of a .tflite or .onnx.
+        progress: told (done, total) after every image.
+
+    Raises:
+        MobileSRError: the model or an image cannot be read, an image has no pair, or there are no images.
+    """
+    if bicubic not in RULES:
+        raise ImageError(f"--bicubic {bicubic}: give new or old")
+    photos = _photos(Path(data))
+    predictor = open_predictor(model, threads)
+    scores: dict[str, Quality] = {}
+    low_res = ""
+    for name, low, high, low_res in _pairs(Path(data), photos, predictor.scale, bicubic):
+        result = to_uint8(predictor.run(low.astype(np.float32) / 255))
+        scores[name] = measure(result, high, predictor.scale)
+        progress(len(scores), len(photos))
+    mean = Quality(*(float(np.mean([getattr(q, field) for q in scores.values()])) for field in ("psnr_y", "ssim_y", "psnr_rgb")))
+    return Evaluation(str(model), str(data), predictor.scale, low_res, scores, mean)
+
+
+def _photos(data: Path) -> list[Path]:
+    if not data.is_dir():
+        raise ImageError(f"{data}: no such folder: give a folder with HR/ and LRxS/, or a folder of photos")
+    folder = data / "HR" if (data / "HR").is_dir() else data
+    photos = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not photos:
+        raise ImageError(f"{folder}: no images in it: give a folder with HR/ and LRxS/, or a folder of photos")
+    return photos
+
+
+def _pairs(data: Path, photos: list[Path], scale: int, bicubic: str) -> Iterator[tuple[str, np.ndarray, np.ndarray, str]]:
+    """(name, low-res, high-res cropped to low-res size x scale, where the low-res comes from), uint8 RGB."""
+    given = data / f"LRx{scale}"
+    for path in photos:
+        high = _read(path)
+        if given.is_dir():
+            low, origin = _read(_partner(given, path, scale)), given.name
+        else:
+            low, origin = shrink(crop_to_multiple(high, scale), scale, RULES[bicubic]), f"bicubic, {RULES[bicubic]} MATLAB rule"
+        height, width = low.shape[0] * scale, low.shape[1] * scale
+        if high.shape[0] < height or high.shape[1] < width:
+            raise ImageError(f"{path}: {high.shape[1]}x{high.shape[0]} is smaller than its low-res image x{scale}: give matching pairs")
+        yield path.stem, low, high[:height, :width], origin
+
+
+def _partner(folder: Path, photo: Path, scale: int) -> Path:
+    for name in (photo.name, f"{photo.stem}x{scale}{photo.suffix}"):
+        if (folder / name).is_file():
+            return folder / name
+    raise ImageError(f"{folder}: no low-res image for {photo.name}: give it the same name")
+
+
+def _read(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            grey = image.mode in ("L", "1")
+            return as_rgb(np.asarray(image.convert("L" if grey else "RGB")))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path}: not a readable image ({str(error) or type(error).__name__}): convert it to PNG") from None

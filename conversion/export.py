@@ -1,0 +1,61 @@
+"""The one exporter: a Keras model of static shape -> the bytes of a .tflite, held to the contract before they are given out.
+
+The converter prints a hundred lines and writes to file descriptors of its own, so both standard streams are put aside
+while it works.
+"""
+
+import keras
+
+from conversion.partitions import cpu_partitions
+from conversion.silence import silenced
+from conversion.tflite_file import TFLiteFile
+from keras_models.errors import ConversionError
+
+RECIPES = ("float32", "float16")
+FORBIDDEN = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "SHAPE")
+"""Operations that show a dimension was not static; the GPU refuses them."""
+
+
+def to_tflite(model: keras.Model, recipe: str) -> bytes:
+    """Converts with builtin operations only.
+
+    Args:
+        model: input "image" (1, H, W, 3), static; output a dict {"upscaled": (1, sH, sW, 3)}.
+        recipe: one of `RECIPES`; "float16" stores the weights in half precision, arithmetic stays the engine's choice.
+
+    Raises:
+        ConversionError: the converter refuses the model.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ConversionError(f"conversion runs on Keras' TensorFlow backend, not {keras.backend.backend()}: unset KERAS_BACKEND")
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if recipe == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    with silenced(1, 2) as said:
+        try:
+            return converter.convert()
+        except Exception as error:  # TensorFlow raises its own, RuntimeError and ValueError alike
+            reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else said()[-300:]
+            raise ConversionError(f"{model.name}: the TFLite converter refused the model: {reason}") from None
+
+
+def check_contract(file: TFLiteFile) -> None:
+    """Refuses what the .tflite contract forbids: custom or dynamic-shape operations, rank above 4, a split CPU graph.
+
+    Raises:
+        ConversionError: it names the surprise.
+    """
+    names = [operation.name for operation in file.operations]
+    bad = sorted({n for n in names if n in FORBIDDEN or n.startswith(("CUSTOM", "UNKNOWN"))})
+    rank = max((len(t.shape) for t in file.tensors), default=0)
+    partitions = cpu_partitions(file.path)
+    if bad:
+        raise ConversionError(f"{file.path}: the converted graph holds {', '.join(bad)}: it would leave the GPU; give a static --tile")
+    if rank > 4:
+        raise ConversionError(f"{file.path}: the converted graph holds a tensor of rank {rank}: phone GPUs take 4 at most")
+    if partitions != 1:
+        raise ConversionError(f"{file.path}: XNNPACK would run the graph in {partitions} pieces instead of one: report the network")

@@ -1,0 +1,57 @@
+"""From a model argument to a .tflite: shipped, given, or converted once and kept in the user's cache."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from keras_models.errors import ConversionError, ModelError
+from keras_models.presets import WEIGHTS, find_preset
+
+
+def tflite_for(model: str | Path) -> Path:
+    """The .tflite of a preset, or of any file that `convert` takes (float32, converted in a process of its own).
+
+    Raises:
+        ModelError: no such preset or file, or nothing shipped for the preset.
+        ConversionError: the conversion failed.
+    """
+    path = Path(model)
+    preset = find_preset(str(model))
+    if preset is not None and not path.exists():
+        shipped = WEIGHTS / f"{preset.name}.tflite"
+        if shipped.is_file():
+            return shipped
+        if preset.weights is None:
+            raise ModelError(
+                f"{preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint as --model FILE.pth"
+            )
+        return _converted(preset.name, preset.weights)
+    if not path.is_file():
+        raise ModelError(f"{model}: no such preset or file: `mobile-sr models` lists the presets")
+    return path if path.suffix == ".tflite" else _converted(str(path), path)
+
+
+def _converted(model: str, source: Path) -> Path:
+    """The conversion of `source`, from the cache where it is there; the key is the file's content and this project's code."""
+    digest = hashlib.sha256(source.read_bytes() + _code_fingerprint()).hexdigest()[:24]
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mobile-sr"
+    target = cache / f"{source.stem}-{digest}.tflite"
+    if not target.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        # The converter leaks memory and sets global state, so it gets a process of its own.
+        command = [sys.executable, "-m", "conversion.cli", "convert", model, "-o", str(target)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode:
+            last = (run.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+            raise ConversionError(last.removeprefix("mobile-sr: "))
+    return target
+
+
+def _code_fingerprint() -> bytes:
+    """Changes whenever the code that makes the file does, so that an upgrade never serves an older conversion."""
+    import keras_models
+
+    folders = (Path(__file__).parent, Path(keras_models.__file__).parent)
+    return b"".join(path.read_bytes() for folder in folders for path in sorted(folder.glob("*.py")))

@@ -1,0 +1,26 @@
+"""Into how many pieces XNNPACK, the CPU delegate, splits a .tflite: one is whole, more cost copies between them."""
+
+from pathlib import Path
+
+
+def cpu_partitions(path: str | Path) -> int:
+    """The number of pieces the graph runs in: 1 if a single delegate takes everything from the input to the output.
+
+    Operations left outside the delegate count as one more piece.
+
+    Args:
+        path: a .tflite.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    operations = interpreter._get_ops_details()
+    delegates = [op for op in operations if op["op_name"] == "DELEGATE"]
+    inputs = {detail["index"] for detail in interpreter.get_input_details()}
+    outputs = {detail["index"] for detail in interpreter.get_output_details()}
+    reads = {int(i) for op in delegates for i in op["inputs"]}
+    writes = {int(i) for op in delegates for i in op["outputs"]}
+    if len(delegates) == 1 and inputs <= reads and writes == outputs:
+        return 1
+    return len(delegates) + 1

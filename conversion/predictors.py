@@ -1,0 +1,87 @@
+"""Any model as one function from an image to its larger image: Keras, .tflite or ONNX, the whole image at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_models.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model that is ready to run.
+
+    Attributes:
+        name: what to call it.
+        scale: upscaling factor.
+        run: (h, w, 3) float32 RGB in [0, 1] to (s*h, s*w, 3) float32, not necessarily clipped.
+    """
+
+    name: str
+    scale: int
+    run: Callable[[np.ndarray], np.ndarray]
+
+
+def open_predictor(model: str | Path, threads: int | None = None) -> Predictor:
+    """Opens a preset (its shipped weights), .keras, checkpoint, .tflite or .onnx.
+
+    Raises:
+        MobileSRError: it cannot be read or is not super-resolution.
+    """
+    suffix = Path(model).suffix.lower()
+    if suffix == ".tflite":
+        return _open_tflite(Path(model), threads)
+    if suffix == ".onnx":
+        return _open_onnx(Path(model), threads)
+    return _open_keras(model)
+
+
+def _open_keras(model: str | Path) -> Predictor:
+    from conversion.silence import import_keras
+
+    import_keras()
+    import keras
+
+    from keras_models.loading import load_model
+
+    network = load_model(model)
+    return Predictor(str(model), network.scale, lambda image: keras.ops.convert_to_numpy(network(image[None], training=False))[0])
+
+
+def _open_tflite(path: Path, threads: int | None) -> Predictor:
+    from conversion.litert import CpuEngine
+    from conversion.upscale import upscale_array
+
+    engine = CpuEngine(path, threads)
+    if engine.resizable:
+        return Predictor(str(path), engine.scale, engine.run)
+    return Predictor(str(path), engine.scale, lambda image: upscale_array(image, engine))
+
+
+def _open_onnx(path: Path, threads: int | None) -> Predictor:
+    import onnxruntime
+
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file: check the path")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads or 0
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen types of its own
+        raise ModelError(f"{path}: onnxruntime cannot open it ({str(error).splitlines()[0][:200]}): export it again") from None
+    shape, name = session.get_inputs()[0].shape, session.get_inputs()[0].name
+    if len(session.get_inputs()) != 1 or len(shape) != 4 or shape[1] != 3:
+        raise ModelError(f"{path}: input {shape}: need one image [1, 3, h, w]")
+    if any(isinstance(side, int) for side in shape[2:]):
+        raise ModelError(f"{path}: its input is fixed to {shape[2]}x{shape[3]}: export it with dynamic height and width, or convert it")
+
+    def run(image: np.ndarray) -> np.ndarray:
+        return session.run(None, {name: np.ascontiguousarray(image.transpose(2, 0, 1)[None])})[0][0].transpose(1, 2, 0)
+
+    probe = run(np.zeros((8, 8, 3), np.float32)).shape
+    if len(probe) != 3 or probe[2] != 3 or probe[0] % 8 or probe[0] != probe[1]:
+        raise ModelError(f"{path}: makes {probe} of an 8x8 image: not super-resolution of RGB")
+    return Predictor(str(path), probe[0] // 8, run)

@@ -1,0 +1,62 @@
+"""Checks that a .tflite is whole before native code sees it: LiteRT's C++ reads a damaged file without looking and can crash."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+from keras_models.errors import ModelError
+
+
+def check_tflite(path: Path) -> None:
+    """Refuse a file that is no TFLite flatbuffer, is cut off, or points outside of itself.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ModelError: what is wrong with the file, on one line.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model file: check the path, or list the presets with `mobile-sr models`") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}): give a .tflite file") from error
+    if data[4:8] != b"TFL3":
+        raise ModelError(f"{path}: not a TFLite file (no TFL3 mark at its start): give a .tflite, or convert the model first")
+    try:
+        model = schema.ModelT.InitFromPackedBuf(data, 0)
+        problem = _wrong_index(model, len(data))
+    # What the flatbuffers reader raises when an offset or a length leads out of the file, or a string is none.
+    except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError) as error:
+        problem = f"an offset leads out of its {len(data)} bytes ({type(error).__name__})"
+    if problem:
+        raise ModelError(f"{path}: damaged or cut off: {problem}: download or convert it again")
+
+
+def _wrong_index(model: Any, file_bytes: int) -> str | None:
+    """Say which reference inside of the model points to nothing; None if all is well."""
+    if not model.subgraphs or not model.buffers or not model.operatorCodes:
+        return "it has no graph"
+    for buffer in model.buffers:
+        if (buffer.offset or 0) + (buffer.size or 0) > file_bytes:
+            return f"a weight buffer ends at byte {buffer.offset + buffer.size} of {file_bytes}"
+    for graph in model.subgraphs:
+        tensors = graph.tensors if graph.tensors is not None else []
+        for tensor in tensors:
+            if not 0 <= tensor.buffer < len(model.buffers):
+                return f"a tensor uses buffer {tensor.buffer} of {len(model.buffers)}"
+        for operator in graph.operators if graph.operators is not None else []:
+            if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
+                return f"an operator uses code {operator.opcodeIndex} of {len(model.operatorCodes)}"
+            if not _all_in(operator.inputs, len(tensors), -1) or not _all_in(operator.outputs, len(tensors), 0):
+                return f"an operator uses a tensor that is not among the {len(tensors)}"
+        if not _all_in(graph.inputs, len(tensors), 0) or not _all_in(graph.outputs, len(tensors), 0):
+            return f"the graph's inputs or outputs are not among its {len(tensors)} tensors"
+    return None
+
+
+def _all_in(indices: Any, count: int, lowest: int) -> bool:
+    return all(lowest <= int(index) < count for index in (indices if indices is not None else []))

@@ -1,0 +1,115 @@
+"""Is a .tflite what it claims to be? Agreement with its source, partitions, contract and half precision's range, measured."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from conversion.calibration import synthetic_images
+from conversion.half_range import measure_half_range
+from conversion.inspect import inspect_tflite
+from conversion.litert import CpuEngine
+from conversion.predictors import open_predictor
+from keras_models.errors import ModelError
+
+FLOAT32_TOLERANCE = 2e-5
+FLOAT16_TOLERANCE = 2e-2  # weights of 11 bits; one pixel in millions may move by a grey level or two
+REPORT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was measured on the built-in calibration images.
+
+    Attributes:
+        file: the .tflite.
+        against: the model it was compared with, None if none was given.
+        max_error: largest absolute difference to it (outputs clipped to [0, 1]), None if not compared.
+        tolerance: what `max_error` may be.
+        cpu_partitions: pieces that XNNPACK runs it in.
+        half_max: largest intermediate, None for integer files.
+        half_tensor: the tensor that reaches it.
+        finite: no NaN or infinity in any output.
+        range: smallest and largest output.
+        problems: what is wrong, empty if nothing is.
+        version: of this schema.
+    """
+
+    file: str
+    against: str | None
+    max_error: float | None
+    tolerance: float
+    cpu_partitions: int
+    half_max: float | None
+    half_tensor: str | None
+    finite: bool
+    range: tuple[float, float]
+    problems: tuple[str, ...]
+    version: int = REPORT_VERSION
+
+    def as_json(self) -> dict:
+        """JSON-ready."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """The same for people."""
+        compared = "not compared (give --against MODEL)" if self.max_error is None else f"{self.max_error:.2g} to {self.against}"
+        lines = [
+            f"{self.file}: {'ok' if not self.problems else 'FAILED'}",
+            f"largest difference   {compared}, allowed {self.tolerance:g}",
+            f"CPU partitions       {self.cpu_partitions}",
+            f"largest intermediate {'integer file' if self.half_max is None else f'{self.half_max:.4g} ({self.half_tensor})'}, half ends at 65504",
+            f"output               {self.range[0]:.3f} to {self.range[1]:.3f}, {'finite' if self.finite else 'NOT FINITE'}",
+        ]
+        return "\n".join([*lines, *(f"problem              {problem}" for problem in self.problems)])
+
+
+def verify_tflite(path: str | Path, against: str | Path | None = None, threads: int | None = None) -> Verification:
+    """Runs a file on the built-in images at its own tile size and compares.
+
+    Args:
+        path: the .tflite.
+        against: any model of the same scale.
+        threads: of the CPU engine.
+
+    Raises:
+        ModelError: the file or the model cannot be read, or their scales differ.
+    """
+    inspection, engine = inspect_tflite(path), CpuEngine(path, threads)
+    images = synthetic_images(*engine.tile)
+    outputs = [engine.run(image[0]) for image in images]
+    is_float = np.issubdtype(engine.input_dtype, np.floating) and "int8" not in inspection.dtypes
+    half = measure_half_range(path, images) if is_float else None
+    tolerance = FLOAT32_TOLERANCE if "float16" not in inspection.weights_bytes else FLOAT16_TOLERANCE
+    error = None if against is None else _largest_difference(engine, against, images, outputs)
+    finite = all(np.isfinite(y).all() for y in outputs)
+    problems = []
+    if not finite:
+        problems.append("an output is not finite")
+    if error is not None and not error <= tolerance:
+        problems.append(f"differs from {against} by {error:.2g}")
+    if half is not None and not half.safe:
+        problems.append(f"{len(half.over)} intermediates leave half precision: NaN on a phone GPU")
+    if inspection.cpu_partitions != 1:
+        problems.append(f"XNNPACK splits it into {inspection.cpu_partitions} pieces")
+    if inspection.max_rank > 4:
+        problems.append(f"a tensor of rank {inspection.max_rank}: phone GPUs take 4")
+    return Verification(
+        file=str(path),
+        against=None if against is None else str(against),
+        max_error=error,
+        tolerance=tolerance,
+        cpu_partitions=inspection.cpu_partitions,
+        half_max=half and half.largest,
+        half_tensor=half and half.tensor,
+        finite=finite,
+        range=(float(min(y.min() for y in outputs)), float(max(y.max() for y in outputs))),
+        problems=tuple(problems),
+    )
+
+
+def _largest_difference(engine: CpuEngine, against: str | Path, images: list[np.ndarray], outputs: list[np.ndarray]) -> float:
+    other = open_predictor(against, engine.threads)
+    if other.scale != engine.scale:
+        raise ModelError(f"{engine.path} is x{engine.scale}, {against} is x{other.scale}: compare models of one scale")
+    return max(float(np.abs(np.clip(other.run(i[0]), 0, 1) - np.clip(y, 0, 1)).max()) for i, y in zip(images, outputs))

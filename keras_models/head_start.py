@@ -1,0 +1,81 @@
+"""A head start for training: initial weights with which the untrained network is bicubic upscaling.
+
+Plain training spends its first hundreds of steps on finding out how to enlarge at all. Here 27 channels of the head copy
+the nine shifted taps of R, G and B, the long skip carries them past the trunk, and the last 3x3 convolution holds the 5x5
+bicubic phase kernels, each spread evenly over the pairs (shift in the head, tap in the last convolution) that reach a
+pixel. What else writes into that path is made small. Only initial weights change, never the topology.
+"""
+
+import keras
+import numpy as np
+
+from keras_models.bicubic import resize_matrix
+from keras_models.errors import TrainingError
+
+TAPS = 27
+SHRINK_OTHERS = 0.3
+SHRINK_TRUNK = 0.1
+
+
+def head_start(network: keras.Model) -> None:
+    """Changes a network's initial weights in place.
+
+    Args:
+        network: freshly built LKDN, either form: layers `fea_conv` and `c2` (pw, dw) and `upsampler`, whose input is the
+            head's output plus that of `c2`.
+
+    Raises:
+        TrainingError: the network has no such layers, or fewer than 27 features.
+    """
+    layers = {layer.name: layer for layer in network.layers}
+    if not {"fea_conv", "c2", "upsampler"} <= layers.keys():
+        raise TrainingError(f"{network.name}: no head start is known for this network: leave it out (--no-head-start)")
+    pw, dw = layers["fea_conv"].pw, layers["fea_conv"].dw
+    if pw.kernel.shape[-1] < TAPS:
+        raise TrainingError(f"{network.name}: {pw.kernel.shape[-1]} features, a head start needs {TAPS}: leave it out (--no-head-start)")
+    _copy_shifted_taps(pw, dw)
+    trunk = layers["c2"].dw
+    trunk.set_weights([SHRINK_TRUNK * w for w in trunk.get_weights()])
+    _hold_bicubic(layers["upsampler"])
+
+
+def bicubic_phases(scale: int) -> np.ndarray:
+    """(scale, 5) weights of one axis: output phase by low-resolution offset -2..2; every row sums to 1."""
+    middle = 8
+    rows = resize_matrix(2 * middle + 1, scale, "mirror").toarray()[middle * scale : (middle + 1) * scale]
+    return rows[:, middle - 2 : middle + 3]
+
+
+def _copy_shifted_taps(pw: keras.layers.Layer, dw: keras.layers.Layer) -> None:
+    """Channel 9 c + 3 y + x of the head becomes colour c at offset (y - 1, x - 1)."""
+    (point,), (depth, bias) = pw.get_weights(), dw.get_weights()
+    point, depth, bias = SHRINK_OTHERS * point, depth.copy(), bias.copy()
+    point[..., :TAPS], depth[:, :, :TAPS], bias[:TAPS] = 0, 0, 0
+    copies = point.shape[2] // 3
+    for channel in range(TAPS):
+        colour, y, x = channel // 9, channel // 3 % 3, channel % 3
+        point[0, 0, colour::3, channel] = 1 / copies
+        depth[y, x, channel, 0] = 1
+    pw.set_weights([point])
+    dw.set_weights([depth, bias])
+
+
+def _hold_bicubic(upsampler: keras.layers.Layer) -> None:
+    """Makes the upsampler's (folded) 3x3 convolution bicubic on the head's taps, its own small noise on the rest."""
+    last = upsampler.conv3 if hasattr(upsampler, "fold") else upsampler.conv
+    kernel, bias = last.get_weights()
+    folded, folded_bias = upsampler.fold() if hasattr(upsampler, "fold") else (kernel, bias)
+    wanted = SHRINK_OTHERS * folded
+    wanted[:, :, :TAPS] = _tap_kernel(upsampler.scale)
+    last.set_weights([kernel + (wanted - folded), bias - folded_bias])
+
+
+def _tap_kernel(scale: int) -> np.ndarray:
+    """(3, 3, 27, 3 scale^2): bicubic as a 3x3 convolution of shifted copies, filters in depth-to-space order."""
+    pairs = np.array([1, 2, 3, 2, 1])  # how many (shift, tap) pairs reach each offset
+    share = bicubic_phases(scale) / pairs
+    axis = np.array([[share[:, tap + shift] for shift in range(3)] for tap in range(3)])  # (tap, shift, phase)
+    kernel = np.zeros((3, 3, 3, 3, 3, scale, scale, 3))  # tap y, x; colour, shift y, x; phase y, x; colour
+    for colour in range(3):
+        kernel[:, :, colour, :, :, :, :, colour] = np.einsum("aip,bjq->abijpq", axis, axis)
+    return kernel.reshape(3, 3, TAPS, 3 * scale**2)

@@ -1,0 +1,79 @@
+"""Paths of the reference material, and networks that many tests share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+RELEASED = {
+    "LKDN_x2": ".pth",
+    "LKDN_x3": ".pth",
+    "LKDN_x4": ".pth",
+    "LKDN-S_x4": ".pth",
+    "LKDN-S_del_rep_x4": ".pth",
+    "random_LKDN-S_x4": ".safetensors",
+    "random_LKDN-S_idt_x4": ".safetensors",
+}
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of reference outputs and images; it is not part of a user's clone."""
+    if not SHARED.is_dir():
+        assert not os.environ.get("MOBILE_SR_REQUIRE_SHARED"), "the reference material must be there in CI"
+        pytest.skip("needs the reference material ../shared, which is not part of a clone")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def reference(shared):
+    return shared / "reference"
+
+
+@pytest.fixture(scope="session")
+def released(reference):
+    """A function that opens a released checkpoint as a network, once."""
+    from keras_models.loading import load_model
+
+    opened = {}
+
+    def load(name):
+        if name not in opened:
+            variant = "BSConvU_idt" if "idt" in name else None
+            opened[name] = load_model(reference / (name + RELEASED[name]), variant)
+        return opened[name]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def converted(released, tmp_path_factory):
+    """A function that gives a released checkpoint's .tflite of 64x64 tiles, once."""
+    from conversion.convert import convert
+
+    folder = tmp_path_factory.mktemp("converted")
+
+    def tflite(name, recipe="float32"):
+        path = folder / f"{name}_{recipe}.tflite"
+        if not path.exists():
+            convert(SHARED / "reference" / (name + RELEASED[name]), path, recipe, (64, 64))
+        return path
+
+    return tflite
+
+
+def randomise(model, seed=0):
+    """Gives every weight a random value: a fold or a rewrite that is right only for initial weights then fails."""
+    rng = np.random.default_rng(seed)
+
+    def random(shape):
+        fan_in = 4 if len(shape) == 1 else np.prod(shape[:2]) * (1 if shape[-1] == 1 else shape[2])
+        return (rng.standard_normal(shape) / fan_in**0.5).astype("float32")
+
+    model.set_weights([random(w.shape) for w in model.get_weights()])
+    return model
