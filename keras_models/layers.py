@@ -41,6 +41,15 @@ class Block(keras.layers.Layer):
         super().__init__(name=name)
         self._config = config
 
+    def build(self, input_shape: tuple) -> None:
+        """Builds the sublayers. Like `compute_output_spec` it asks Keras for shapes, not the backend, which takes seconds."""
+        self.call(keras.KerasTensor(input_shape, self.compute_dtype))
+
+    def compute_output_spec(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Shape and dtype of the result."""
+        result = self.call(x)
+        return keras.KerasTensor(result.shape, result.dtype)
+
     def get_config(self) -> dict:
         """The constructor's arguments."""
         return {"name": self.name, **self._config}
@@ -126,6 +135,10 @@ class PixelNorm(keras.layers.Layer):
         variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
         normalised = centred * ops.rsqrt(variance + self.epsilon)
         return ops.cast(normalised, x.dtype) * ops.cast(self.gamma, x.dtype) + ops.cast(self.beta, x.dtype)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The shape of the input."""
+        return input_shape
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
