@@ -32,8 +32,9 @@ def convert(
     tile: tuple[int, int] = DEFAULT_TILE,
     calibration: str | Path | None = None,
     allow_overflow: bool = False,
+    card_beside: bool = True,
 ) -> Card:
-    """Converts a preset, .keras file or checkpoint, and writes `target` and the card beside it.
+    """Converts a preset, .keras file or checkpoint, and writes `target` with its card inside and beside it.
 
     Args:
         model: preset name or path; a training form is folded first.
@@ -42,6 +43,7 @@ def convert(
         tile: (H, W) of the static input, low-resolution pixels.
         calibration: folder of photos that ranges are measured on, besides the built-in images.
         allow_overflow: write the file even if half precision overflows inside; the card says so.
+        card_beside: False leaves the .json out.
 
     Returns:
         The card.
@@ -70,6 +72,7 @@ def convert(
             )
         card = _card(model, deploy, recipe, tile, measured.largest)
         temporary.write_bytes(with_metadata(data, card.as_json()))
+    if card_beside:
         with atomic_output(target.with_suffix(".json")) as beside:
             beside.write_text(json.dumps(card.as_json(), indent=1, sort_keys=True) + "\n")
     return card

@@ -91,9 +91,9 @@ class CpuEngine:
             with _quiet_native_stderr():
                 self._interpreter = Interpreter(model_path=str(self.path), num_threads=self.threads)
                 self._interpreter.allocate_tensors()
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self.path}: LiteRT cannot run this file ({_line(error)}): convert it with builtin operators") from error
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(f"{self.path}: {len(inputs)} inputs and {len(outputs)} outputs: need a model of one image in and one out")
         self._input, self._output = inputs[0], outputs[0]

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from conversion.silence import silenced
+
 
 def cpu_partitions(path: str | Path) -> int:
     """The number of pieces the graph runs in: 1 if a single delegate takes everything from the input to the output.
@@ -13,8 +15,9 @@ def cpu_partitions(path: str | Path) -> int:
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path), num_threads=1)
-    interpreter.allocate_tensors()
+    with silenced():
+        interpreter = Interpreter(str(path), num_threads=1)
+        interpreter.allocate_tensors()
     operations = interpreter._get_ops_details()
     delegates = [op for op in operations if op["op_name"] == "DELEGATE"]
     inputs = {detail["index"] for detail in interpreter.get_input_details()}

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from conversion.commands.progress import progress_bar
 from keras_models.errors import ImageError, ModelError
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from conversion.litert import CpuEngine
-    from conversion.upscale import Progress, UpscaleOptions
+    from conversion.upscale import UpscaleOptions
 
 DEFAULT_MODEL = "lkdn-s-x4"
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
@@ -34,14 +33,13 @@ def upscale(
     """Upscale a photo, or every photo of a folder."""
     if gpu:
         raise ModelError("--gpu: the GPU engine is not available in this version: leave --gpu out to run on the CPU")
-    if not input_path.exists():
-        raise ImageError(f"{input_path}: no such file or folder: check the path")
     if image_format is not None and image_format not in _SUFFIXES:
         raise ImageError(f"--format {image_format}: give {', '.join(_SUFFIXES)}")
 
     from conversion.upscale import UpscaleOptions
 
     options = UpscaleOptions(tile, halo, quality, factor, width, overwrite)
+    _check_input(input_path)
     engine = _open_engine(model, threads)
     ending = f"_{f'{width}w' if width is not None else f'x{engine.scale if factor is None else factor:g}'}"
     if input_path.is_dir():
@@ -50,11 +48,21 @@ def upscale(
         _file(input_path, _output_file(input_path, output, ending, image_format), engine, options)
 
 
+def _check_input(source: Path) -> None:
+    """Refuse an input that is none before a model is converted for it, which can take a minute."""
+    from conversion.images import ImageReader
+    from conversion.upscale_folder import find_images
+
+    if not source.exists():
+        raise ImageError(f"{source}: no such file or folder: check the path")
+    if source.is_dir():
+        find_images(source)
+    else:
+        ImageReader(source)
+
+
 def _open_engine(model: str, threads: int | None) -> "CpuEngine":
     from conversion.litert import CpuEngine
-
-    if model.endswith(".tflite"):
-        return CpuEngine(model, threads)
     from conversion.model_files import tflite_for
 
     return CpuEngine(tflite_for(model), threads)
@@ -77,7 +85,7 @@ def _output_file(source: Path, output: Path | None, ending: str, image_format: s
 def _file(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOptions") -> None:
     from conversion.upscale import upscale_file
 
-    with _progress_bar(source.name) as progress:
+    with progress_bar(source.name) as progress:
         upscale_file(source, target, engine, options, progress)
     typer.echo(str(target))
 
@@ -85,42 +93,10 @@ def _file(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOpti
 def _folder(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOptions", image_format: str | None) -> None:
     from conversion.upscale_folder import upscale_folder
 
-    with _progress_bar(source.name) as progress:
+    with progress_bar(source.name) as progress:
         result = upscale_folder(source, target, engine, options, _SUFFIXES[image_format or "png"], progress)
     typer.echo(f"{target}: {len(result.done)} upscaled, {len(result.skipped)} skipped, {len(result.failed)} failed")
     for _, reason in result.failed:
         typer.echo(f"mobile-sr: {' '.join(reason.split())}", err=True)
     if result.failed:
         raise typer.Exit(2)
-
-
-def _progress_bar(title: str) -> "AbstractContextManager[Progress | None]":
-    """A bar with the time left on stderr; nothing where stderr is not a terminal."""
-    import contextlib
-    import sys
-
-    if not sys.stderr.isatty():
-        return contextlib.nullcontext()
-    return _rich_bar(title)
-
-
-def _rich_bar(title: str) -> "AbstractContextManager[Progress]":
-    import contextlib
-    from collections.abc import Iterator
-
-    from rich import progress as rich_progress
-    from rich.console import Console
-
-    @contextlib.contextmanager
-    def bar() -> Iterator:
-        columns = [
-            rich_progress.TextColumn("{task.description}", markup=False),
-            rich_progress.BarColumn(),
-            rich_progress.TextColumn("{task.completed}/{task.total} tiles"),
-            rich_progress.TimeRemainingColumn(),
-        ]
-        with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-            task = shown.add_task(title, total=None)
-            yield lambda done, total: shown.update(task, completed=done, total=total)
-
-    return bar()
