@@ -12,7 +12,6 @@ from conversion.calibration import photo_crops, synthetic_images
 from conversion.card import Card, sha256_of, tool_versions
 from conversion.export import RECIPES, check_contract, to_tflite
 from conversion.half_range import HALF_MAX, measure_half_range
-from conversion.outputs import atomic_output
 from conversion.rescaling import measure_ranges, rescale
 from conversion.rewrites import deploy_graph
 from conversion.tflite_file import read_tflite, with_metadata
@@ -20,6 +19,7 @@ from keras_models.errors import ConversionError
 from keras_models.folding import fold
 from keras_models.graph import multi_adds, to_keras
 from keras_models.loading import load_model
+from keras_models.outputs import atomic_output
 from keras_models.presets import find_preset
 
 DEFAULT_TILE = (128, 128)

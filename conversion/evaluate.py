@@ -75,12 +75,13 @@ def evaluate_model(
     photos = _photos(Path(data))
     predictor = open_predictor(model, threads)
     scores: dict[str, Quality] = {}
-    low_res = ""
-    for name, low, high, low_res in _pairs(Path(data), photos, predictor.scale, bicubic):
+    given = Path(data) / f"LRx{predictor.scale}"
+    for name, low, high in _pairs(photos, given, predictor.scale, RULES[bicubic]):
         result = to_uint8(predictor.run(low.astype(np.float32) / 255))
         scores[name] = measure(result, high, predictor.scale)
         progress(len(scores), len(photos))
     mean = Quality(*(float(np.mean([getattr(q, field) for q in scores.values()])) for field in ("psnr_y", "ssim_y", "psnr_rgb")))
+    low_res = given.name if given.is_dir() else f"bicubic, {RULES[bicubic]} MATLAB rule"
     return Evaluation(str(model), str(data), predictor.scale, low_res, scores, mean)
 
 
@@ -94,19 +95,15 @@ def _photos(data: Path) -> list[Path]:
     return photos
 
 
-def _pairs(data: Path, photos: list[Path], scale: int, bicubic: str) -> Iterator[tuple[str, np.ndarray, np.ndarray, str]]:
-    """(name, low-res, high-res cropped to low-res size x scale, where the low-res comes from), uint8 RGB."""
-    given = data / f"LRx{scale}"
+def _pairs(photos: list[Path], given: Path, scale: int, rule: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """(name, low-res, high-res cropped to low-res size x scale), uint8 RGB; the low-res is made where none is given."""
     for path in photos:
         high = _read(path)
-        if given.is_dir():
-            low, origin = _read(_partner(given, path, scale)), given.name
-        else:
-            low, origin = shrink(crop_to_multiple(high, scale), scale, RULES[bicubic]), f"bicubic, {RULES[bicubic]} MATLAB rule"
+        low = _read(_partner(given, path, scale)) if given.is_dir() else shrink(crop_to_multiple(high, scale), scale, rule)
         height, width = low.shape[0] * scale, low.shape[1] * scale
         if high.shape[0] < height or high.shape[1] < width:
             raise ImageError(f"{path}: {high.shape[1]}x{high.shape[0]} is smaller than its low-res image x{scale}: give matching pairs")
-        yield path.stem, low, high[:height, :width], origin
+        yield path.stem, low, high[:height, :width]
 
 
 def _partner(folder: Path, photo: Path, scale: int) -> Path:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from conversion.silence import silenced
+
 HALF_MAX = 65504.0
 
 
@@ -42,12 +44,13 @@ def measure_half_range(path: str | Path, images: Iterable[np.ndarray], threads: 
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(
-        str(path),
-        num_threads=threads,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
+    with silenced():
+        interpreter = Interpreter(
+            str(path),
+            num_threads=threads,
+            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
     largest: dict[str, float] = {}
     for image in images:
         feed = interpreter.get_input_details()[0]

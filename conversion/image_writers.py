@@ -1,8 +1,6 @@
 """Writing photos fed row by row, and atomically: a finished file appears under its name, or nothing does."""
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 from conversion.images import ImageKind, vips_reason, with_metadata
 from conversion.png_stream import PngStream
 from keras_models.errors import ImageError
+from keras_models.outputs import atomic_output, scratch_file
 
 if TYPE_CHECKING:
     import pyvips
@@ -46,12 +45,11 @@ def writing(
         The writer.
 
     Raises:
-        ImageError: the format cannot hold the picture, or the file cannot be written.
+        ImageError: the format cannot hold the picture.
+        OutputError: the file cannot be written.
     """
     check_writable(target, kind, quality, size)
-    part = _temporary(target)
-    stored: Path | None = None
-    try:
+    with atomic_output(target) as part:
         if FORMATS[target.suffix.lower()] == "png" and size is None:
             with part.open("wb") as file:
                 png = PngStream(file, kind, source)
@@ -59,19 +57,12 @@ def writing(
                 png.close()
         else:
             # libvips cannot be fed rows, but it streams a PNG; raw samples it would map into memory as a whole.
-            stored = _temporary(target)
-            with stored.open("wb") as file:
-                png = PngStream(file, kind, level=0)
-                yield png
-                png.close()
-            _save(stored, part, FORMATS[target.suffix.lower()], kind, source, quality, size)
-        os.replace(part, target)
-    except OSError as error:
-        raise ImageError(f"{target}: cannot be written ({error.strerror or error}): make room or choose another place") from error
-    finally:
-        for leftover in (part, stored):
-            if leftover is not None:
-                leftover.unlink(missing_ok=True)
+            with scratch_file(target) as stored:
+                with stored.open("wb") as file:
+                    png = PngStream(file, kind, level=0)
+                    yield png
+                    png.close()
+                _save(stored, part, FORMATS[target.suffix.lower()], kind, source, quality, size)
 
 
 def check_writable(target: Path, kind: ImageKind, quality: int | None = None, size: tuple[int, int] | None = None) -> None:
@@ -97,19 +88,6 @@ def check_writable(target: Path, kind: ImageKind, quality: int | None = None, si
     if side > _LARGEST_SIDE[image_format]:
         limit = _LARGEST_SIDE[image_format]
         raise ImageError(f"{target}: {side} pixels are more than {image_format} can hold ({limit}): choose --format png")
-
-
-def _temporary(target: Path) -> Path:
-    """Create an empty hidden file beside the target, so that renaming it is atomic."""
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:80]}.", suffix=".part")
-    except OSError as error:
-        raise ImageError(f"{target}: cannot be written ({error.strerror}): choose a folder that you may write to") from error
-    os.close(handle)
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)  # mkstemp's files are private, a photo is not
-    return Path(name)
 
 
 def _save(

@@ -1,15 +1,13 @@
 """The CPU engine: any super-resolution .tflite through ai-edge-litert, one window at a time."""
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conversion.tflite_check import check_tflite
+from conversion.silence import silenced
+from conversion.tflite_check import read_checked
 from keras_models.errors import ModelError
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ class CpuEngine:
         self.threads = _cores() if threads is None else threads
         if self.threads < 1:
             raise ModelError(f"{self.threads} threads: give 1 or more")
-        check_tflite(self.path)
+        read_checked(self.path)
         self._open()
         self.scale, self.tile = _super_resolution_shapes(self.path, self._interpreter)
         self._window = self.tile
@@ -88,7 +86,7 @@ class CpuEngine:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            with _quiet_native_stderr():
+            with silenced():
                 self._interpreter = Interpreter(model_path=str(self.path), num_threads=self.threads)
                 self._interpreter.allocate_tensors()
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
@@ -101,7 +99,7 @@ class CpuEngine:
     def _resize(self, height: int, width: int) -> None:
         self._interpreter.resize_tensor_input(self._input["index"], (1, height, width, 3), strict=False)
         try:
-            with _quiet_native_stderr():
+            with silenced():
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self.path}: cannot run at {height}x{width} ({_line(error)}): give a smaller --tile") from error
@@ -112,7 +110,7 @@ class CpuEngine:
         try:
             self._resize(*_PROBE_HW)
             self._interpreter.set_tensor(self._input["index"], np.zeros((1, *_PROBE_HW, 3), self.input_dtype))
-            with _quiet_native_stderr():
+            with silenced():
                 self._interpreter.invoke()
             shape = tuple(self._interpreter.get_tensor(self._output["index"]).shape)
             if shape == (1, _PROBE_HW[0] * self.scale, _PROBE_HW[1] * self.scale, 3):
@@ -184,20 +182,3 @@ def _cores() -> int:
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
-
-
-@contextlib.contextmanager
-def _quiet_native_stderr() -> Iterator[None]:
-    """Keep LiteRT's C++ log lines off the terminal: Python cannot set its log level, so stderr itself is turned away for a moment."""
-    try:
-        saved = os.dup(2)
-    except OSError:  # no stderr at all
-        yield
-        return
-    try:
-        with tempfile.TemporaryFile() as sink:
-            os.dup2(sink.fileno(), 2)
-            yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

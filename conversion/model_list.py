@@ -51,5 +51,11 @@ def list_models() -> ModelList:
 def _listed(preset: Preset) -> ListedModel:
     card = json.loads(preset.card.read_text()) if preset.card else {}
     return ListedModel(
-        preset.name, preset.description, preset.parameters, preset.multi_adds, preset.low_res, preset.weights is not None, card.get("quality", {})
+        name=preset.name,
+        description=preset.description,
+        parameters=preset.parameters,
+        multi_adds=preset.multi_adds,
+        low_res=preset.low_res,
+        shipped=preset.weights is not None,
+        quality=card.get("quality", {}),
     )

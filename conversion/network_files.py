@@ -4,9 +4,9 @@ from pathlib import Path
 
 import keras
 
-from conversion.outputs import atomic_output
 from keras_models.checkpoint import state_of
 from keras_models.errors import ModelError
+from keras_models.outputs import atomic_output
 
 
 def save_network(model: keras.Model, target: Path) -> None:

@@ -7,25 +7,33 @@ from typing import Any
 from keras_models.errors import ModelError
 
 
-def check_tflite(path: Path) -> None:
-    """Refuse a file that is no TFLite flatbuffer, is cut off, or points outside of itself.
+def read_checked(path: str | Path) -> tuple[bytes, Any]:
+    """Reads a file and refuses one that is no TFLite flatbuffer, is cut off, or points outside of itself.
 
     Args:
         path: the file.
 
+    Returns:
+        Its bytes, and the model as LiteRT's object API `ModelT`.
+
     Raises:
         ModelError: what is wrong with the file, on one line.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
     try:
-        data = path.read_bytes()
+        data = Path(path).read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file: check the path, or list the presets with `mobile-sr models`") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}): give a .tflite file") from error
+    return data, parse_checked(data, str(path))
+
+
+def parse_checked(data: bytes, source: str) -> Any:
+    """As `read_checked`, for bytes; `source` is what an error calls them."""
+    from ai_edge_litert import schema_py_generated as schema
+
     if data[4:8] != b"TFL3":
-        raise ModelError(f"{path}: not a TFLite file (no TFL3 mark at its start): give a .tflite, or convert the model first")
+        raise ModelError(f"{source}: not a TFLite file (no TFL3 mark at its start): give a .tflite, or convert the model first")
     try:
         model = schema.ModelT.InitFromPackedBuf(data, 0)
         problem = _wrong_index(model, len(data))
@@ -33,7 +41,8 @@ def check_tflite(path: Path) -> None:
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError) as error:
         problem = f"an offset leads out of its {len(data)} bytes ({type(error).__name__})"
     if problem:
-        raise ModelError(f"{path}: damaged or cut off: {problem}: download or convert it again")
+        raise ModelError(f"{source}: damaged or cut off: {problem}: download or convert it again")
+    return model
 
 
 def _wrong_index(model: Any, file_bytes: int) -> str | None:

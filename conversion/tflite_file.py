@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_models.errors import ModelError
+from conversion.tflite_check import parse_checked, read_checked
 
 METADATA_NAME = "mobile_sr"
 
@@ -69,16 +69,11 @@ def read_tflite(path: str | Path) -> TFLiteFile:
     Raises:
         ModelError: no such file, not a TFLite flatbuffer, or cut off.
     """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror or error}: give a readable .tflite file") from None
-    model = parse_tflite(data, str(path))
+    data, model = read_checked(path)
     graph = model.subgraphs[0]
     codes = [_op_name(code) for code in model.operatorCodes]
     return TFLiteFile(
-        path,
+        Path(path),
         len(data),
         tuple(_tensor(t, model.buffers) for t in graph.tensors),
         tuple(
@@ -93,25 +88,6 @@ def read_tflite(path: str | Path) -> TFLiteFile:
     )
 
 
-def parse_tflite(data: bytes, source: str) -> object:
-    """The file as LiteRT's object API `ModelT`.
-
-    Raises:
-        ModelError: not a TFLite flatbuffer, or cut off.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-
-    if data[4:8] != b"TFL3":
-        raise ModelError(f"{source}: not a TFLite file (no TFL3 mark): give a .tflite")
-    try:
-        model = schema.ModelT.InitFromPackedBuf(data, 0)
-        if not model.subgraphs or any(b.offset and b.offset + b.size > len(data) for b in model.buffers):
-            raise ValueError("no graph, or a buffer beyond the end")
-        return model
-    except Exception as error:  # reading past the end shows as struct.error, IndexError, TypeError ...
-        raise ModelError(f"{source}: a damaged or cut off TFLite file ({type(error).__name__}): copy or convert it again") from None
-
-
 def with_metadata(data: bytes, card: dict) -> bytes:
     """The same file with the card in its metadata buffer `mobile_sr` (an older one is replaced).
 
@@ -122,7 +98,7 @@ def with_metadata(data: bytes, card: dict) -> bytes:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = parse_tflite(data, "converted model")
+    model = parse_checked(data, "converted model")
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(json.dumps(card, sort_keys=True).encode(), np.uint8)
     model.buffers.append(buffer)

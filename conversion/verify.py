@@ -53,12 +53,13 @@ class Verification:
 
     def as_text(self) -> str:
         """The same for people."""
+        half = "integer file" if self.half_max is None else f"{self.half_max:.4g} ({self.half_tensor})"
         compared = "not compared (give --against MODEL)" if self.max_error is None else f"{self.max_error:.2g} to {self.against}"
         lines = [
             f"{self.file}: {'ok' if not self.problems else 'FAILED'}",
             f"largest difference   {compared}, allowed {self.tolerance:g}",
             f"CPU partitions       {self.cpu_partitions}",
-            f"largest intermediate {'integer file' if self.half_max is None else f'{self.half_max:.4g} ({self.half_tensor})'}, half ends at 65504",
+            f"largest intermediate {half}, half ends at 65504",
             f"output               {self.range[0]:.3f} to {self.range[1]:.3f}, {'finite' if self.finite else 'NOT FINITE'}",
         ]
         return "\n".join([*lines, *(f"problem              {problem}" for problem in self.problems)])

@@ -23,3 +23,7 @@ class ConversionError(MobileSRError):
 
 class TrainingError(MobileSRError):
     """A training run that cannot start, continue or be saved."""
+
+
+class OutputError(MobileSRError):
+    """A file that cannot be written where it was asked for."""

@@ -80,7 +80,7 @@ class LKDN(keras.Model):
     @property
     def halo(self) -> int:
         """Low-resolution pixels around a tile after which its seams stay below 1/255 (measured, see the docs on tiles)."""
-        return 24
+        return 32
 
     @property
     def receptive_radius(self) -> int:

@@ -66,7 +66,7 @@ def model_from_state(state: dict, source: str, variant: str | None = None) -> ke
 
 def _load_shipped(preset: Preset) -> keras.Model:
     if preset.weights is None:
-        raise ModelError(f"{preset.name}: no weights are shipped for this preset: train it, or import a released checkpoint and give that file")
+        raise ModelError(f"{preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint's file")
     return model_from_state(read_state(preset.weights), preset.name)
 
 

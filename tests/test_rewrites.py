@@ -47,7 +47,8 @@ def ops(graph):
 
 
 def test_repeated_input_is_merged():
-    graph = Graph([image_node(), Node("cat", "concatenate", {"axis": -1}, {}, ["image"] * 4, (1, 9, 8, 12)), conv("head", "cat", (1, 1, 12, 6))])
+    cat = Node("cat", "concatenate", {"axis": -1}, {}, ["image"] * 4, (1, 9, 8, 12))
+    graph = Graph([image_node(), cat, conv("head", "cat", (1, 1, 12, 6))])
     assert ops(rewritten(graph, merge_repeated_inputs)) == ["input", "conv2d"]
 
 
@@ -65,14 +66,14 @@ def test_thin_pointwise_is_merged_and_exact_at_the_border():
 @pytest.mark.parametrize("why", ["bias", "wide"])
 def test_pointwise_with_bias_or_many_inputs_is_left(why):
     channels = 3 if why == "bias" else 7
-    graph = Graph(
-        [image_node(channels), conv("pw", "image", (1, 1, channels, 6), bias=why == "bias"), conv("dw", "pw", (3, 3, 6, 1), op="depthwise_conv2d")]
-    )
+    pw = conv("pw", "image", (1, 1, channels, 6), bias=why == "bias")
+    graph = Graph([image_node(channels), pw, conv("dw", "pw", (3, 3, 6, 1), op="depthwise_conv2d")])
     assert ops(rewritten(graph, merge_thin_pointwise)) == ops(graph)
 
 
 def norm(source):
-    return Node("norm", "pixel_norm", {"epsilon": 1e-5, "centred": False}, {"gamma": weights(6), "beta": weights(6)}, [source], (1, 9, 8, 6))
+    arrays = {"gamma": weights(6), "beta": weights(6)}
+    return Node("norm", "pixel_norm", {"epsilon": 1e-5, "centred": False}, arrays, [source], (1, 9, 8, 6))
 
 
 def test_norm_input_is_centred():

@@ -16,6 +16,9 @@ def convert(
 ) -> None:
     """Convert a network to TFLite, safe in half precision, and write its card beside it."""
     height, width = parse_size(tile)
+    from conversion.silence import import_keras
+
+    import_keras()
     from conversion.convert import convert as run
 
     card = run(model, output, recipe, (height, width), calibration, allow_overflow)

@@ -1,0 +1,56 @@
+"""Outputs are atomic: written to a temporary file in the same folder, then renamed; a failure leaves the old file or none."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from keras_models.errors import OutputError
+
+
+@contextlib.contextmanager
+def atomic_output(target: str | Path) -> Iterator[Path]:
+    """Yields a temporary path with the target's suffix; on success it takes the target's place.
+
+    Raises:
+        OutputError: the folder does not exist or cannot be written, or the disk is full.
+    """
+    target = Path(target)
+    with scratch_file(target) as scratch:
+        yield scratch
+        try:
+            os.chmod(scratch, 0o666 & ~_umask())  # mkstemp's files are private, an output is not
+            os.replace(scratch, target)
+        except OSError as error:
+            raise _unwritable(target, error) from None
+
+
+@contextlib.contextmanager
+def scratch_file(target: Path) -> Iterator[Path]:
+    """Yields a hidden empty file beside the target, with its suffix; whatever is left of it in the end is removed.
+
+    Raises:
+        OutputError: the folder does not exist or cannot be written, or the disk is full.
+    """
+    try:
+        handle, name = tempfile.mkstemp(suffix=target.suffix, prefix=f".{target.stem[:80]}-", dir=target.parent)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    os.close(handle)
+    try:
+        yield Path(name)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _unwritable(target: Path, error: OSError) -> OutputError:
+    return OutputError(f"{target}: cannot be written ({error.strerror or error}): make room or choose another place")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

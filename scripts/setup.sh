@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Sets everything up in .venv beside this repository's README; run it again whenever you like.
+#   scripts/setup.sh         to use mobile-sr
+#   scripts/setup.sh --dev   to run the tests too
+# PYTHON chooses the interpreter (default python3.11, else python3): 3.11, 3.12 or 3.13.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python="${PYTHON:-$(command -v python3.11 || command -v python3 || true)}"
+if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+  scripts/system_packages.sh
+  python="${PYTHON:-$(command -v python3.11 || command -v python3)}"
+fi
+
+requirements=requirements.txt
+[ "${1:-}" = --dev ] && requirements=requirements-dev.txt
+stamp=.venv/installed-$requirements
+if [ ! -x .venv/bin/python ]; then "$python" -m venv .venv; fi
+if ! cmp -s <(cat requirements*.txt pyproject.toml) "$stamp"; then
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+  cat requirements*.txt pyproject.toml >"$stamp"
+fi

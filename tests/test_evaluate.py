@@ -1,0 +1,79 @@
+"""The paper's numbers, per image, against the authors' own network's scores on the same files."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import RELEASED
+from PIL import Image
+
+from conversion.evaluate import evaluate_model
+from keras_models.errors import ImageError
+
+SPINE = ("LKDN_x2", "LKDN_x3", "LKDN_x4", "LKDN-S_x4", "LKDN-S_del_rep_x4")
+
+
+def check(evaluation, expected, psnr=0.003, ssim=0.0002):
+    assert evaluation.images.keys() == expected["images"].keys()
+    pairs = [(evaluation.mean, expected["mean"]), *((evaluation.images[name], scores) for name, scores in expected["images"].items())]
+    for ours, theirs in pairs:
+        assert abs(ours.psnr_y - theirs["psnr_y"]) <= psnr
+        assert abs(ours.psnr_rgb - theirs["psnr_rgb"]) <= psnr
+        assert abs(ours.ssim_y - theirs["ssim_y"]) <= ssim
+
+
+@pytest.fixture(scope="module")
+def expected(reference):
+    return json.loads((reference / "expected.json").read_text())
+
+
+@pytest.mark.parametrize("name", SPINE)
+def test_keras_on_set5(name, shared, expected):
+    result = evaluate_model(shared / "reference" / (name + RELEASED[name]), shared / "data/Set5")
+    assert result.low_res == f"LR{name[-2:]}"
+    check(result, expected[name]["Set5"])
+
+
+@pytest.mark.parametrize(("recipe", "psnr"), [("float32", 0.003), ("float16", 0.01)])
+@pytest.mark.parametrize("name", ["LKDN_x4", "LKDN-S_x4"])
+def test_tflite_on_set5(name, recipe, psnr, shared, converted, expected):
+    check(evaluate_model(converted(name, recipe), shared / "data/Set5"), expected[name]["Set5"], psnr)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["Set5", "Set14"])
+@pytest.mark.parametrize("name", SPINE)
+def test_all_forms_on_all_images(name, folder, shared, converted, expected):
+    check(evaluate_model(shared / "reference" / (name + RELEASED[name]), shared / "data" / folder), expected[name][folder])
+    for recipe, psnr in (("float32", 0.003), ("float16", 0.01)):
+        check(evaluate_model(converted(name, recipe), shared / "data" / folder), expected[name][folder], psnr)
+
+
+def test_onnx_gives_the_same_numbers(shared, expected):
+    check(evaluate_model(shared / "reference/LKDN_x4_dynamic.onnx", shared / "data/Set5"), expected["LKDN_x4"]["Set5"])
+
+
+def test_wrong_model_is_seen(shared, converted, expected):
+    """Control: another network's numbers are outside the tolerance."""
+    with pytest.raises(AssertionError):
+        check(evaluate_model(converted("LKDN-S_x4"), shared / "data/Set5"), expected["LKDN_x4"]["Set5"])
+
+
+def test_photos_without_low_res_are_shrunk(shared, converted, tmp_path):
+    for name in ("bird", "woman"):
+        (tmp_path / f"{name}.png").write_bytes((shared / f"data/Set5/HR/{name}.png").read_bytes())
+    new, old = (evaluate_model(converted("LKDN-S_x4"), tmp_path, rule) for rule in ("new", "old"))
+    given = evaluate_model(converted("LKDN-S_x4"), shared / "data/Set5")
+    assert {n: old.images[n] for n in ("bird", "woman")} == {n: given.images[n] for n in ("bird", "woman")}
+    assert new.low_res == "bicubic, newer MATLAB rule" and new.images["bird"] != old.images["bird"]
+
+
+def test_missing_pair_and_bad_image(converted, tmp_path):
+    (tmp_path / "HR").mkdir()
+    (tmp_path / "LRx4").mkdir()
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "HR/a.png")
+    with pytest.raises(ImageError, match="no low-res image for a.png"):
+        evaluate_model(converted("LKDN-S_x4"), tmp_path)
+    (tmp_path / "LRx4/a.png").write_text("no picture")
+    with pytest.raises(ImageError, match="not a readable image"):
+        evaluate_model(converted("LKDN-S_x4"), tmp_path)
