@@ -89,7 +89,7 @@ def read_tflite(path: str | Path) -> TFLiteFile:
 
 
 def with_metadata(data: bytes, card: dict) -> bytes:
-    """The same file with the card in its metadata buffer `mobile_sr` (an older one is replaced).
+    """The same file with the card in its metadata buffer `mobile_sr` (an older one is replaced), its tensors named by the contract.
 
     Args:
         data: a .tflite.
@@ -104,6 +104,9 @@ def with_metadata(data: bytes, card: dict) -> bytes:
     model.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
+    graph = model.subgraphs[0]
+    if len(graph.inputs) == len(graph.outputs) == 1:  # the converter's own names are serving_default_image:0 and a number
+        graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name = "image", "upscaled"
     model.metadata = [m for m in model.metadata or [] if _text(m.name) != METADATA_NAME] + [entry]
     builder = flatbuffers.Builder(len(data) + (1 << 16))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")

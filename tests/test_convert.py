@@ -37,7 +37,8 @@ def test_file_keeps_the_contract(name, recipe, converted):
     path = converted(name, recipe)
     report = inspect_tflite(path)
     assert report.signatures == {"serving_default": (("image",), ("upscaled",))}
-    assert [(t.shape, t.dtype) for t in (*report.inputs, *report.outputs)] == [((1, 64, 64, 3), "float32"), ((1, 256, 256, 3), "float32")]
+    assert [(t.name, t.shape, t.dtype) for t in report.inputs] == [("image", (1, 64, 64, 3), "float32")]
+    assert [(t.name, t.shape, t.dtype) for t in report.outputs] == [("upscaled", (1, 256, 256, 3), "float32")]
     assert report.cpu_partitions == 1 and report.max_rank == 4 and report.scale == 4
     assert "SPACE_TO_BATCH_ND" not in report.operations and not any(":" in name for name in report.operations)
     assert ("float16" in report.weights_bytes) == (recipe == "float16")

@@ -1,0 +1,45 @@
+"""What `upscale` costs beyond pure inference: its time against that of its own tiles' inference alone, interleaved.
+
+    python scripts/measure_upscale.py MODEL.tflite PHOTO [ROUNDS]
+
+Prints seconds of both and the ratio of the medians; the engine, its threads and the windows are the same in both.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from conversion.images import ImageReader
+from conversion.litert import CpuEngine
+from conversion.upscale import UpscaleOptions, plan_file, upscale_file
+
+
+def main() -> None:
+    """Prints one line a round, then the ratio."""
+    engine, photo = CpuEngine(sys.argv[1]), Path(sys.argv[2])
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    reader = ImageReader(photo)
+    plan = plan_file(reader.kind, engine, UpscaleOptions())
+    window = reader.read(plan.window[0])[:, : plan.window[1], :3].astype(np.float32) / 255
+    engine.run(window)
+    pure, whole = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(rounds):
+            pure.append(_seconds(lambda: [engine.run(window) for _ in plan]))
+            whole.append(_seconds(lambda i=i: upscale_file(photo, Path(folder) / f"{i}.png", engine)))
+            sys.stdout.write(f"{len(plan)} tiles of {plan.window}: inference {pure[-1]:.2f} s, upscale {whole[-1]:.2f} s\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"ratio of the medians {np.median(whole) / np.median(pure):.3f}\n")
+
+
+def _seconds(work: object) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
