@@ -103,7 +103,7 @@ def _card(model: str | Path, deploy: keras.Model, recipe: str, tile: tuple[int, 
         family=type(deploy).__name__,
         scale=deploy.scale,
         tile=tile,
-        halo=deploy.halo,
+        halo=min(deploy.halo, min(tile) // 4),  # half of a small tile's side stays core
         receptive_radius=deploy.receptive_radius,
         range=(0.0, 1.0),
         recipe=recipe,

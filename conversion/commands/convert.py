@@ -12,6 +12,7 @@ def convert(
     recipe: Annotated[str, typer.Option(help="float32 or float16 (weights).")] = "float32",
     tile: Annotated[str, typer.Option(help="Static input size HxW, low-resolution pixels.")] = "128x128",
     calibration: Annotated[Path | None, typer.Option(help="Folder of photos to measure ranges on, besides the built-in images.")] = None,
+    android: Annotated[Path | None, typer.Option(help="Also add the model to this folder's models.json for the Android app.")] = None,
     allow_overflow: Annotated[bool, typer.Option(help="Write the file even if half precision overflows inside (CPU use only).")] = False,
 ) -> None:
     """Convert a network to TFLite, safe in half precision, and write its card beside it."""
@@ -22,6 +23,10 @@ def convert(
     from conversion.convert import convert as run
 
     card = run(model, output, recipe, (height, width), calibration, allow_overflow)
+    if android is not None:
+        from conversion.android_export import add_to_android
+
+        add_to_android(card, output, android)
     typer.echo(
         f"{output}: {card.family} x{card.scale}, {card.recipe}, tile {height}x{width}, {output.stat().st_size:,} bytes, "
         f"largest intermediate {card.half_max:g}"

@@ -1,0 +1,64 @@
+"""The folder that the Android app reads: .tflite files, golden tiles, and `models.json`, the list of their cards."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from conversion.calibration import synthetic_images
+from conversion.card import Card, sha256_of
+from conversion.litert import CpuEngine
+from keras_models.errors import ConversionError
+from keras_models.metrics import to_uint8
+from keras_models.outputs import atomic_output
+
+SCHEMA = 1
+_FIELDS = ("name", "family", "scale", "tile", "halo", "range", "recipe", "licence", "credit")
+
+
+def add_to_android(card: Card, tflite: Path, folder: Path) -> None:
+    """Copies a model into the folder with its golden tile, and puts its entry into `models.json` (an older one is replaced).
+
+    The golden tile is a picture of dead leaves of the model's tile size and what the CPU makes of it, both 8-bit RGB PNG.
+
+    Args:
+        card: of the file.
+        tflite: the file.
+        folder: made if missing.
+
+    Raises:
+        ConversionError: the folder holds a `models.json` that is not this list, or cannot be made.
+        OutputError: a file cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConversionError(f"{folder}: cannot be made ({error.strerror}): give another --android folder") from None
+    entries = [entry for entry in _entries(folder / "models.json") if entry["name"] != card.name]
+    golden = synthetic_images(*card.tile)[0][0]
+    low = to_uint8(golden)
+    high = to_uint8(CpuEngine(tflite).run(low.astype(np.float32) / 255))
+    names = {"input": f"{card.name}_golden_in.png", "output": f"{card.name}_golden_out.png"}
+    for name, pixels in zip(names.values(), (low, high)):
+        with atomic_output(folder / name) as scratch:
+            Image.fromarray(pixels).save(scratch, optimize=True)
+    with atomic_output(folder / f"{card.name}.tflite") as scratch:
+        shutil.copyfile(tflite, scratch)
+    facts = card.as_json()
+    entry = {key: facts[key] for key in _FIELDS}
+    entries.append({**entry, "file": f"{card.name}.tflite", "sha256": sha256_of(tflite), "golden": names})
+    with atomic_output(folder / "models.json") as scratch:
+        scratch.write_text(json.dumps({"schema": SCHEMA, "models": entries}, indent=1) + "\n")
+
+
+def _entries(path: Path) -> list[dict]:
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text())
+        assert content["schema"] == SCHEMA and all("name" in entry for entry in content["models"])
+        return content["models"]
+    except (OSError, ValueError, KeyError, TypeError, AssertionError):
+        raise ConversionError(f"{path}: not a models.json of schema {SCHEMA}: give another --android folder, or move it away") from None
