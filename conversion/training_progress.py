@@ -41,9 +41,16 @@ class _Lines(Listener):
         words += [f"PSNR-Y {row['val_psnr_y']:.3f} dB"] if "val_psnr_y" in row else []
         _say(", ".join(words))
 
+    def on_end(self) -> None:
+        for callback in self.callbacks:
+            if isinstance(callback, _Bar):
+                callback.end()
+
 
 class _Bar(keras.callbacks.Callback):
     """A rich bar over the whole run, on stderr."""
+
+    bar = None
 
     def begin(self, step: int, steps: int) -> None:
         """Shows the bar at the step that the run (re)starts from."""
@@ -58,7 +65,10 @@ class _Bar(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """One step further."""
         self.bar.advance(self.task)
-        if self.bar.finished:
+
+    def end(self) -> None:
+        """Gives the terminal back."""
+        if self.bar:
             self.bar.stop()
 
 

@@ -13,7 +13,7 @@ from keras_models.bicubic import resize_matrix
 from keras_models.errors import TrainingError
 
 TAPS = 27
-SHRINK_OTHERS = 0.3
+SHRINK_OTHERS = 0.1
 SHRINK_TRUNK = 0.1
 
 
@@ -65,7 +65,7 @@ def _hold_bicubic(upsampler: keras.layers.Layer) -> None:
     last = upsampler.conv3 if hasattr(upsampler, "fold") else upsampler.conv
     kernel, bias = last.get_weights()
     folded, folded_bias = upsampler.fold() if hasattr(upsampler, "fold") else (kernel, bias)
-    wanted = SHRINK_OTHERS * folded
+    wanted = SHRINK_OTHERS / 2 * folded
     wanted[:, :, :TAPS] = _tap_kernel(upsampler.scale)
     last.set_weights([kernel + (wanted - folded), bias - folded_bias])
 

@@ -68,7 +68,7 @@ def ssim_y(result: np.ndarray, truth: np.ndarray, border: int) -> float:
     """SSIM of the Y channel (Wang et al. 2004): Gaussian 11x11, sigma 1.5, valid area only; arguments as in `measure`."""
     result, truth = _cut(result, truth, border)
     if min(result.shape[:2]) < SSIM_WINDOW:
-        raise ImageError(f"SSIM of {result.shape[1]}x{result.shape[0]} pixels: at least {SSIM_WINDOW}x{SSIM_WINDOW} are needed inside the border")
+        raise ImageError(f"SSIM of {result.shape[1]}x{result.shape[0]} pixels: give at least {SSIM_WINDOW}x{SSIM_WINDOW} inside the border")
     x, y = luma(result).astype(np.float64), luma(truth).astype(np.float64)
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     mean_x, mean_y = _blur(x), _blur(y)

@@ -87,12 +87,12 @@ def load_photos(folder: Path | str, scale: int, cache: Path | str | None = None,
             _make(sources, scale, target, progress)
         except OSError as error:
             raise TrainingError(
-                f"{target}: the cache of photos cannot be written ({error.strerror or error}): make room there or give another place with --cache"
+                f"{target}: the photos' cache cannot be written ({error.strerror or error}): make room or give another place with --cache"
             ) from None
         _forget_stale(home, place, target)
         found = _open(folder, scale, target)
     if found is None:
-        raise TrainingError(f"{target}: the cache of photos does not read back as written: check that disk, or give another place with --cache")
+        raise TrainingError(f"{target}: the photos' cache does not read back as written: check that disk, or give another --cache")
     if not found.photos:
         raise TrainingError(f"{folder}: none of its {len(sources)} photos can be used, the first: {found.skipped[0]}")
     return found
@@ -109,7 +109,7 @@ def _sources(folder: Path, scale: int) -> Iterator[_Source]:
     low = folder / f"LRx{scale}"
     if (folder / "HR").is_dir():
         if not low.is_dir():
-            raise TrainingError(f"{folder}: has HR/ but no LRx{scale}/: add that folder, or give {folder / 'HR'} to have the low-res side made")
+            raise TrainingError(f"{folder}: has HR/ but no LRx{scale}/: add it, or give {folder / 'HR'} to have the low-res side made")
         for path in _images(folder / "HR"):
             name = path.relative_to(folder / "HR")
             yield _Source(name.as_posix(), path, low / name)

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
+from conversion.commands.benchmark_training import benchmark_training
+from conversion.commands.compare_optimizers import compare_optimizers
 from conversion.commands.convert import convert
 from conversion.commands.evaluate import evaluate
 from conversion.commands.fold import fold
 from conversion.commands.import_checkpoint import import_checkpoint
 from conversion.commands.inspect import inspect
 from conversion.commands.models import models
+from conversion.commands.train import train
 from conversion.commands.upscale import upscale
 from conversion.commands.verify import verify
 
@@ -20,4 +23,7 @@ COMMANDS: dict[str, Callable] = {
     "verify": verify,
     "inspect": inspect,
     "models": models,
+    "train": train,
+    "compare-optimizers": compare_optimizers,
+    "benchmark-training": benchmark_training,
 }

@@ -1,0 +1,34 @@
+"""`mobile-sr benchmark-training`: is the input pipeline faster than the training steps that it feeds?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def benchmark_training(
+    data: Annotated[Path, typer.Option(help="Folder of photos.")],
+    preset: Annotated[str, typer.Argument(help="Network.")] = "lkdn-s-x4",
+    batch: Annotated[int, typer.Option(help="Patches a step.")] = 16,
+    patch: Annotated[int, typer.Option(help="Side of a patch, low-resolution pixels.")] = 32,
+    degradation: Annotated[str, typer.Option(help="bicubic or real.")] = "bicubic",
+    precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = "float32",
+    cache: Annotated[Path | None, typer.Option(help="Folder for the photos' cache; default ~/.cache/mobile-sr.")] = None,
+) -> None:
+    """Measure patches a second, made and consumed."""
+    from keras_models.recipes import Settings
+
+    settings = Settings(preset, batch=batch, patch=patch, degradation=degradation, precision=precision)
+
+    from conversion.silence import import_keras
+
+    import_keras()
+    from keras_models.photos import load_photos
+    from keras_models.pipeline_benchmark import measure_pipeline
+    from keras_models.presets import preset_named
+
+    speed = measure_pipeline(settings, load_photos(data, preset_named(preset).scale, cache))
+    typer.echo(
+        f"{preset}, batch {batch}, patch {patch}: pipeline makes {speed.made:,.0f} patches/s, a step of {speed.step_seconds:.3f} s "
+        f"consumes {speed.consumed:,.0f}: {speed.ratio:.0f} times faster"
+    )
