@@ -1,0 +1,80 @@
+package org.mobilesr.app
+
+import android.content.Intent
+import android.net.Uri
+import android.app.Activity
+import android.view.View
+import android.widget.TextView
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertTrue
+import org.junit.Before
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.mobilesr.core.Accelerator
+import org.mobilesr.core.Json
+import org.robolectric.Robolectric
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.shadows.ShadowLog
+import java.io.ByteArrayOutputStream
+import java.io.File
+
+@RunWith(RobolectricTestRunner::class)
+class BenchmarkActivityTest {
+    private val app = RuntimeEnvironment.getApplication()
+    private val results get() = app.services.benchmark.state.value.results
+
+    @Before
+    fun reset() = TestApp.reset()
+
+    @Test
+    fun `started by adb it measures, prints one line, and keeps the results`() {
+        start(Intent().putExtra("auto", true).putExtra("model", "detail-x4-int8").putExtra("accelerator", "cpu").putExtra("threads", 2).putExtra("runs", 7))
+        val result = results.single()
+        assertEquals(7, result.tiles.count)
+        assertEquals(2, result.ran.threads)
+        val lines = ShadowLog.getLogsForTag("tflite").map { it.msg }
+        assertEquals(1, lines.size)
+        assertTrue(lines.single(), lines.single().matches(Regex("Inference timings in us: Init: \\d+, First inference: \\d+, Warmup \\(avg\\): \\S+, Inference \\(avg\\): \\S+")))
+        val kept = Json.parse(File(app.getExternalFilesDir(null), "benchmark.json").readText()) as Map<*, *>
+        assertEquals(1, (kept["results"] as List<*>).size)
+    }
+
+    @Test
+    fun `the GPU that failed is named beside what ran`() {
+        val screen = start(Intent().putExtra("auto", true).putExtra("runs", 1))
+        assertEquals(Accelerator.CPU, results.single().ran.accelerator)
+        assertEquals("detail-x4 on CPU", screen.findViewById<TextView>(R.id.heading)!!.text.toString())
+        assertTrue(screen.findViewById<TextView>(R.id.fallback)!!.text.startsWith("Not on the GPU"))
+    }
+
+    @Test
+    fun `an unknown model is an error in the log and on the screen`() {
+        val screen = start(Intent().putExtra("auto", true).putExtra("model", "nonsense"))
+        assertEquals("There is no model “nonsense”.", screen.findViewById<TextView>(R.id.warning)!!.text.toString())
+        assertEquals(0, results.size)
+    }
+
+    @Test
+    fun `without auto it waits for the button, then exports`() {
+        val screen = start(Intent())
+        assertEquals(0, results.size)
+        screen.findViewById<View>(R.id.start)!!.performClick()
+        settle(app.services)
+        assertEquals(1, results.size)
+        screen.findViewById<View>(R.id.export_csv)!!.performClick()
+        val asked = shadowOf(screen).nextStartedActivityForResult
+        val place = Uri.parse("content://documents.example/csv")
+        val bytes = ByteArrayOutputStream()
+        shadowOf(app.contentResolver).registerOutputStream(place, bytes)
+        shadowOf(screen).receiveResult(asked.intent, Activity.RESULT_OK, Intent().setData(place))
+        assertEquals(2, bytes.toString().trim().lines().size)
+    }
+
+    private fun start(intent: Intent): BenchmarkActivity {
+        val screen = Robolectric.buildActivity(BenchmarkActivity::class.java, intent).setup().get()
+        settle(app.services)
+        return screen
+    }
+}

@@ -1,0 +1,20 @@
+// Stopping work that is under way, between two tiles.
+package org.mobilesr.core
+
+import java.util.concurrent.CancellationException
+import java.util.concurrent.atomic.AtomicBoolean
+
+/** A flag that one thread sets and the worker looks at between tiles. */
+class CancelToken {
+    private val flag = AtomicBoolean(false)
+
+    val isCancelled: Boolean get() = flag.get()
+
+    /** Asks the worker to stop; safe from any thread, any number of times. */
+    fun cancel() = flag.set(true)
+
+    /** Throws [CancellationException] once [cancel] was called. */
+    fun check() {
+        if (isCancelled) throw CancellationException("cancelled")
+    }
+}

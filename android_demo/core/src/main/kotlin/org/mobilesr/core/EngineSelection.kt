@@ -1,0 +1,88 @@
+// Which engine really runs: what was asked for if it proves itself, else the CPU, with the reason kept.
+package org.mobilesr.core
+
+/**
+ * A running engine and how it came to be chosen.
+ *
+ * @property engine runs the tiles; whoever selected it closes it
+ * @property wanted what was asked for
+ * @property gpuProblem why the GPU is not used although it was asked for, null if it is used or was not wanted
+ * @property check the self-check of [engine]; null if there was no tile to check with
+ */
+class Selection(
+    val engine: TileEngine,
+    val wanted: EngineRequest,
+    val gpuProblem: CheckResult?,
+    val check: CheckResult?,
+) {
+    val runs: EngineRequest get() = engine.request
+    val fellBack: Boolean get() = gpuProblem != null
+}
+
+/** The model computes wrong results even on the CPU; there is nothing to fall back to. */
+class UnusableModelException(val check: CheckResult) : Exception(check.toString())
+
+/** Chooses and proves engines for [model]. Call on the [EngineThread]. */
+class EngineSelector(private val factory: EngineFactory, private val model: LoadedModel) {
+    private val selfCheck = SelfCheck(model.card.range)
+
+    /**
+     * Makes an engine for [request].
+     *
+     * The GPU is asked for alone and must reproduce a golden tile: [golden], or without one what the CPU
+     * makes of a synthetic tile. If it fails, the CPU runs and [Selection.gpuProblem] says why.
+     *
+     * @throws UnusableModelException if the CPU contradicts the golden tile too
+     * @throws EngineException if the CPU cannot load the model
+     */
+    fun select(request: EngineRequest, golden: GoldenTile?): Selection {
+        if (request.accelerator == Accelerator.CPU) return onCpu(request, golden, null)
+        val reference = golden ?: syntheticTile(request)
+        val gpu = try {
+            factory.create(model.file, model.shape, request)
+        } catch (e: EngineException) {
+            return onCpu(request, golden, CheckResult.Failed(e.message.orEmpty()))
+        }
+        val check = selfCheck.check(gpu, reference)
+        if (check is CheckResult.Passed) return Selection(gpu, request, null, check)
+        gpu.close()
+        return onCpu(request, golden, check)
+    }
+
+    private fun onCpu(wanted: EngineRequest, golden: GoldenTile?, gpuProblem: CheckResult?): Selection {
+        val engine = factory.create(model.file, model.shape, wanted.copy(accelerator = Accelerator.CPU))
+        val check = golden?.let { selfCheck.check(engine, it) }
+        if (check != null && check !is CheckResult.Passed) {
+            engine.close()
+            throw UnusableModelException(check)
+        }
+        return Selection(engine, wanted, gpuProblem, check)
+    }
+
+    private fun syntheticTile(request: EngineRequest): GoldenTile {
+        val input = SyntheticTile.make(model.shape, model.card.range)
+        return factory.create(model.file, model.shape, request.copy(accelerator = Accelerator.CPU)).use {
+            GoldenTile(input, it.run(input).copyOf())
+        }
+    }
+}
+
+/** A tile with smooth colour, edges and texture, for models that bring no golden tile, and for timing. */
+object SyntheticTile {
+    /** One input tile of [shape] in [range]. */
+    fun make(shape: ModelShape, range: ValueRange): FloatArray {
+        val values = FloatArray(shape.tileWidth * shape.tileHeight * 3)
+        var o = 0
+        for (y in 0 until shape.tileHeight) {
+            for (x in 0 until shape.tileWidth) {
+                val stripe = if ((x / 5 + y / 7) % 2 == 0) 0.25f else 0f
+                val u = x / shape.tileWidth.toFloat()
+                val v = y / shape.tileHeight.toFloat()
+                for (colour in floatArrayOf(u, v, 1f - u)) {
+                    values[o++] = range.low + (range.high - range.low) * (0.7f * colour + stripe)
+                }
+            }
+        }
+        return values
+    }
+}

@@ -1,0 +1,50 @@
+// A model file that passed every check, ready for an engine.
+package org.mobilesr.core
+
+import java.io.File
+import java.security.MessageDigest
+
+/** A checked model: where it lies, what people know about it, what its tensors say. */
+data class LoadedModel(val file: File, val card: ModelCard, val shape: ModelShape) {
+    companion object {
+        /** Checks [file] against [card]. @throws RefusedModelException with the first thing wrong */
+        fun open(file: File, card: ModelCard, types: Set<TensorType>): LoadedModel {
+            card.sha256?.let { expected ->
+                val actual = sha256(file)
+                if (actual != expected) throw RefusedModelException(Refusal.CHECKSUM, actual.take(12))
+            }
+            val shape = ModelShape.of(readTensors(file), types)
+            card.requireFits(shape)
+            return LoadedModel(file, card, shape)
+        }
+
+        /** Checks a file that the user added and makes its card. @throws RefusedModelException as above */
+        fun openUserFile(file: File, displayName: String, types: Set<TensorType>): LoadedModel {
+            val tensors = readTensors(file)
+            val shape = ModelShape.of(tensors, types)
+            val card = ModelCard.ofUserFile(displayName, tensors, shape)
+            card.requireFits(shape)
+            return LoadedModel(file, card, shape)
+        }
+
+        /** SHA-256 of [file], lower case hexadecimal. */
+        fun sha256(file: File): String {
+            val digest = MessageDigest.getInstance("SHA-256")
+            file.inputStream().use { input ->
+                val buffer = ByteArray(1 shl 16)
+                while (true) {
+                    val n = input.read(buffer)
+                    if (n < 0) break
+                    digest.update(buffer, 0, n)
+                }
+            }
+            return digest.digest().joinToString("") { "%02x".format(it) }
+        }
+
+        private fun readTensors(file: File): TfliteFile = try {
+            TfliteFile.read(file)
+        } catch (e: DamagedFileException) {
+            throw RefusedModelException(Refusal.DAMAGED, e.message.orEmpty(), e)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// The one small interface between the app and whatever runs a .tflite file.
+package org.mobilesr.core
+
+import java.io.File
+
+/** The hardware that a model is asked to run on. */
+enum class Accelerator { GPU, CPU }
+
+/** Arithmetic of the GPU; the CPU always computes in the model's own precision. */
+enum class Precision { FP16, FP32 }
+
+/**
+ * What somebody wishes to run on.
+ *
+ * @property threads CPU threads, 0 lets the runtime choose
+ */
+data class EngineRequest(
+    val accelerator: Accelerator,
+    val precision: Precision = Precision.FP16,
+    val threads: Int = 0,
+)
+
+/**
+ * A loaded model. Made, used and closed on one thread ([EngineThread]).
+ *
+ * @see EngineFactory
+ */
+interface TileEngine : AutoCloseable {
+    /** What this engine really runs on; never more than was verified. */
+    val request: EngineRequest
+
+    /**
+     * Runs one tile.
+     *
+     * @param input RGB, row-major, in the model's range, exactly one tile
+     * @return RGB of the enlarged tile in the model's range; the array is reused by the next call
+     */
+    fun run(input: FloatArray): FloatArray
+}
+
+/** Loads models with one particular runtime. */
+interface EngineFactory {
+    /** Name and kind of the runtime, as shown to people. */
+    val runtime: String
+
+    /** Tensor types that this runtime can be fed with. */
+    val types: Set<TensorType>
+
+    /**
+     * Loads [file] for exactly what [request] says: asked for the GPU it must fail, not use the CPU.
+     *
+     * @throws EngineException if the runtime refuses
+     */
+    fun create(file: File, shape: ModelShape, request: EngineRequest): TileEngine
+}
+
+/** The runtime refused to load or to run a model; the message is the runtime's own. */
+class EngineException(message: String, cause: Throwable? = null) : Exception(message, cause)
