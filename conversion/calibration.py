@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_models.errors import ImageError
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+from keras_models.photos import SUFFIXES
 
 
 def synthetic_images(height: int, width: int, seed: int = 0) -> list[np.ndarray]:

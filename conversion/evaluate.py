@@ -10,8 +10,8 @@ from conversion.predictors import open_predictor
 from keras_models.bicubic import crop_to_multiple, shrink
 from keras_models.errors import ImageError
 from keras_models.metrics import Quality, as_rgb, measure, to_uint8
+from keras_models.photos import SUFFIXES
 
-SUFFIXES = {".png", ".bmp", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 RULES = {"new": "newer", "old": "older"}
 REPORT_VERSION = 1
 

@@ -37,7 +37,7 @@ def merge_repeated_inputs(graph: Graph) -> None:
         conv = graph.only_user(node.name)
         if conv is None or conv.op != "conv2d":
             continue
-        kernel = conv.weights["kernel"].astype(np.float64)
+        kernel = _float64(conv)
         groups = kernel.reshape(*kernel.shape[:2], len(node.inputs), -1, kernel.shape[-1])
         conv.weights["kernel"] = groups.sum(axis=2).astype(np.float32)
         conv.inputs = [node.inputs[0]]
@@ -53,7 +53,7 @@ def merge_thin_pointwise(graph: Graph) -> None:
         thin = pointwise.op == "conv2d" and pointwise.weights["kernel"].shape[:3] <= (1, 1, THIN_CHANNELS)
         if not thin or "bias" in pointwise.weights or graph.only_user(pointwise.name) is not node:
             continue
-        dense = np.einsum("io,hwo->hwio", *(_float64(n)[..., 0] if n is node else _float64(n)[0, 0] for n in (pointwise, node)))
+        dense = np.einsum("io,hwo->hwio", _float64(pointwise)[0, 0], _float64(node)[..., 0])
         node.op, node.inputs = "conv2d", list(pointwise.inputs)
         node.weights["kernel"] = dense.astype(np.float32)
     graph.prune(graph.output.name)

@@ -56,12 +56,6 @@ class Graph:
         users = self.users(name)
         return users[0] if len(users) == 1 and users[0].inputs.count(name) == 1 else None
 
-    def replace(self, old: str, new: str) -> None:
-        """Lets every reader of `old` read `new`, and drops what nobody reads any more."""
-        for node in self.nodes.values():
-            node.inputs = [new if i == old else i for i in node.inputs]
-        self.prune(new if self.output.name == old else self.output.name)
-
     def prune(self, output: str) -> None:
         """Drops all nodes that `output` does not need, and makes it the last."""
         needed, stack = set(), [output]
