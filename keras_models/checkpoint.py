@@ -75,6 +75,8 @@ def load_state(model: keras.Model, state: Mapping[str, np.ndarray], source: str 
         CheckpointError: names missing or left over, or shapes that differ; it lists all of them.
     """
     slots = {name: (variable, layer) for name, variable, layer in _slots(model)}
+    constants = _constants(model)
+    state = {n: a for n, a in state.items() if n not in constants or not np.array_equal(a, constants[n])}
     wrong = [f"missing {name} {_torch_shape(*slots[name])}" for name in slots if name not in state]
     wrong += [f"left over {name} {state[name].shape}" for name in state if name not in slots]
     for name in slots.keys() & state.keys():
@@ -103,6 +105,12 @@ def _slots(model: keras.Model) -> Iterator[tuple[str, keras.Variable, keras.laye
         if layer.weights and not list(layer._flatten_layers(include_self=False)):
             for variable in layer.weights:
                 yield f"{layer.path}/{_PARAMETER_NAMES.get(variable.name, variable.name)}".replace("/", "."), variable, layer
+
+
+def _constants(model: keras.Model) -> dict[str, np.ndarray]:
+    """PyTorch name -> what a checkpoint may hold besides the weights, always with these values."""
+    layers = [layer for layer in model._flatten_layers(include_self=False) if hasattr(layer, "constants")]
+    return {f"{layer.path}/{key}".replace("/", "."): array for layer in layers for key, array in layer.constants().items()}
 
 
 def _shuffle_scale(model: keras.Model, name: str) -> int:

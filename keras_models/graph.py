@@ -150,12 +150,24 @@ def _read_norm(layer: keras.layers.Layer) -> tuple[str, dict, dict]:
     return "pixel_norm", {"epsilon": layer.epsilon, "centred": False}, weights
 
 
+def _read_over_channels(name: str, op: keras.Operation) -> tuple[str, dict, dict]:
+    if op.axis not in (-1, [-1], (-1,)) or not op.keepdims:
+        raise ModelError(f"{op.name}: only reductions over the channels that keep their axis are known")
+    return name, {}, {}
+
+
 READ: dict[str, Callable] = {
     "InputLayer": lambda _: ("input", {}, {}),
     "Conv2D": _read_conv,
     "DepthwiseConv2D": _read_conv,
     "PixelNorm": _read_norm,
+    "Contrast": lambda layer: ("contrast", {"epsilon": layer.epsilon}, {}),
     "Gelu": lambda op: ("gelu", {"approximate": op.approximate}, {}),
+    "LeakyRelu": lambda op: ("leaky_relu", {"slope": op.negative_slope}, {}),
+    "Relu": lambda _: ("relu", {}, {}),
+    "Sigmoid": lambda _: ("sigmoid", {}, {}),
+    "Mean": lambda op: _read_over_channels("channel_mean", op),
+    "Max": lambda op: _read_over_channels("channel_max", op),
     "Add": lambda _: ("add", {}, {}),
     "Multiply": lambda _: ("multiply", {}, {}),
     "Concatenate": lambda op: ("concatenate", {"axis": op.axis}, {}),
@@ -213,11 +225,40 @@ def _emit_norm(node: Node, x: keras.KerasTensor) -> keras.KerasTensor:
     return y * node.weights["gamma"] + node.weights["beta"]
 
 
+def _emit_contrast(node: Node, x: keras.KerasTensor) -> keras.KerasTensor:
+    # Rows first, then columns: in half precision a sum over a whole map of thousands of pixels would lose its small addends.
+    mean = _image_mean(x)
+    centred = x - mean
+    return mean + ops.sqrt(_image_mean(centred * centred) + np.float32(node.attrs["epsilon"]))
+
+
+def _image_mean(x: keras.KerasTensor) -> keras.KerasTensor:
+    return ops.mean(ops.mean(x, axis=2, keepdims=True), axis=1, keepdims=True)
+
+
+def _emit_l2(node: Node, x: keras.KerasTensor) -> keras.KerasTensor:
+    # The spelling that the TFLite converter fuses into one L2_NORMALIZATION; `ops.normalize` becomes five operations.
+    energy = ops.sum(ops.square(x), axis=-1, keepdims=True)
+    return x * ops.rsqrt(ops.maximum(energy, np.float32(node.attrs["epsilon"])))
+
+
+def _emit_fake_quant(node: Node, x: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.quantizers.fake_quant_with_min_max_vars(x, node.attrs["low"], node.attrs["high"], num_bits=node.attrs["bits"])
+
+
 EMIT: dict[str, Callable] = {
     "conv2d": _emit_conv,
     "depthwise_conv2d": _emit_conv,
     "pixel_norm": _emit_norm,
+    "l2_normalize": _emit_l2,
+    "fake_quant": _emit_fake_quant,
     "gelu": lambda node, x: ops.gelu(x, approximate=node.attrs["approximate"]),
+    "contrast": _emit_contrast,
+    "leaky_relu": lambda node, x: ops.leaky_relu(x, node.attrs["slope"]),
+    "relu": lambda _, x: ops.relu(x),
+    "sigmoid": lambda _, x: ops.sigmoid(x),
+    "channel_mean": lambda _, x: ops.mean(x, axis=-1, keepdims=True),
+    "channel_max": lambda _, x: ops.max(x, axis=-1, keepdims=True),
     "add": lambda _, x, y: x + y,
     "multiply": lambda _, x, y: x * y,
     "concatenate": lambda node, *xs: ops.concatenate(xs, axis=node.attrs["axis"]),

@@ -7,6 +7,10 @@ from keras_models.errors import ModelError
 
 WEIGHTS = Path(__file__).parent / "weights"
 PAPER = "Xie et al., Large Kernel Distillation Network for Efficient Single Image Super-Resolution, CVPR NTIRE 2023 (code: MIT)"
+MAFDN_PAPER = (
+    "a reconstruction after the abstract of Zhang et al., A Multi-Attention Feature Distillation Neural Network for Lightweight "
+    "Single Image Super-Resolution, Int. J. of Intelligent Systems 2024"
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,11 @@ def _lkdn_s(scale: int, parameters: tuple[int, int], multi_adds: int) -> Preset:
     return Preset(f"lkdn-s-x{scale}", "LKDN", config, about, parameters, _LOW_RES[scale], multi_adds, PAPER)
 
 
+def _mafdn(scale: int, parameters: tuple[int, int], multi_adds: int) -> Preset:
+    about = f"MAFDN x{scale}, a reconstruction: 6 blocks of 48 features, DO-Conv"
+    return Preset(f"mafdn-x{scale}", "MAFDN", {"scale": scale}, about, parameters, _LOW_RES[scale], multi_adds, MAFDN_PAPER)
+
+
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -75,6 +84,9 @@ PRESETS = {
         _lkdn(2, 303_812, 68_718_182_400),
         _lkdn(3, 311_387, 31_340_023_680),
         _lkdn(4, 321_992, 18_224_640_000),
+        _mafdn(2, (651_444, 581_460), 131_560_250_112),
+        _mafdn(3, (657_939, 587_955), 59_180_977_152),
+        _mafdn(4, (667_032, 597_048), 33_785_862_912),
     )
 }
 
