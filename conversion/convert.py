@@ -12,7 +12,7 @@ from conversion.calibration import photo_crops, synthetic_images
 from conversion.card import Card, sha256_of, tool_versions
 from conversion.export import RECIPES, check_contract, to_tflite
 from conversion.half_range import HALF_MAX, measure_half_range
-from conversion.rescaling import measure_ranges, rescale
+from conversion.rescaling import within_half_range
 from conversion.rewrites import deploy_graph
 from conversion.tflite_file import read_tflite, with_metadata
 from keras_models.errors import ConversionError
@@ -90,7 +90,7 @@ def tflite_bytes(deploy: keras.Model, recipe: str, tile: tuple[int, int], images
     """
     graph = deploy_graph(deploy, *tile)
     if rescaled:
-        graph = rescale(graph, measure_ranges(graph, images))
+        graph = within_half_range(graph, images)
     return to_tflite(to_keras(graph, *tile), recipe)
 
 

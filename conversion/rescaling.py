@@ -9,22 +9,35 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from conversion.engine_facts import scale_to_target
 from keras_models.graph import Graph, Node, to_keras
 
-TARGET = 16.0  # largest magnitude aimed at: 4000 times below half's limit, and its square summed over 56 channels still fits
+CONVOLUTIONS = ("conv2d", "depthwise_conv2d")
 
 
-def measure_ranges(graph: Graph, images: Iterable[np.ndarray]) -> dict[str, float]:
-    """Largest magnitude of every node's value.
+def within_half_range(graph: Graph, images: Iterable[np.ndarray]) -> Graph:
+    """A graph of the same function whose free intermediates have magnitudes of about `HALF_TARGET` on these images.
+
+    Args:
+        graph: not changed.
+        images: (1, H, W, 3) float32 in [0, 1], of any size.
+    """
+    free = [name for name in _free_nodes(graph) if graph.nodes[name].op in CONVOLUTIONS]
+    return rescale(graph, measure_ranges(graph, images, free)) if free else graph
+
+
+def measure_ranges(graph: Graph, images: Iterable[np.ndarray], names: Iterable[str] | None = None) -> dict[str, float]:
+    """Largest magnitude of nodes' values.
 
     Args:
         graph: any graph.
         images: (1, H, W, 3) float32 in [0, 1], of any size.
+        names: of the nodes; all of them if None.
 
     Returns:
         node name -> largest absolute value over all images; inf where a value was not finite.
     """
-    names = [name for name, node in graph.nodes.items() if node.op != "input"]
+    names = [name for name, node in graph.nodes.items() if node.op != "input"] if names is None else list(names)
     model = to_keras(graph, None, None, names)
     ranges = dict.fromkeys(names, 0.0)
     for image in images:
@@ -36,19 +49,19 @@ def measure_ranges(graph: Graph, images: Iterable[np.ndarray]) -> dict[str, floa
 
 
 def rescale(graph: Graph, ranges: Mapping[str, float]) -> Graph:
-    """A graph of the same function whose free intermediates have magnitudes of about `TARGET`.
+    """A graph of the same function whose free intermediates have magnitudes of about `HALF_TARGET`.
 
     Args:
         graph: not changed.
-        ranges: of `measure_ranges`.
+        ranges: of `measure_ranges`, of the free convolutions at least.
     """
     graph = graph.copy()
     free = _free_nodes(graph)
     scale: dict[str, float] = {}
     for node in graph.nodes.values():
         incoming = [scale[i] for i in node.inputs]
-        if node.op in ("conv2d", "depthwise_conv2d"):
-            scale[node.name] = _power_of_two(ranges[node.name]) if node.name in free else 1.0
+        if node.op in CONVOLUTIONS:
+            scale[node.name] = scale_to_target(ranges[node.name]) if node.name in free else 1.0
             _scale_weights(node, incoming[0], scale[node.name])
         elif node.op == "multiply":
             scale[node.name] = float(np.prod(incoming))
@@ -65,7 +78,7 @@ def _free_nodes(graph: Graph) -> set[str]:
     for node in reversed(graph.nodes.values()):
         users = graph.users(node.name)
         if users and all(
-            user.op in ("conv2d", "depthwise_conv2d", "pixel_norm") or (user.op == "multiply" and user.name in free) for user in users
+            user.op in (*CONVOLUTIONS, "pixel_norm") or (user.op == "multiply" and user.name in free) for user in users
         ):
             free.add(node.name)
     return free
@@ -75,7 +88,3 @@ def _scale_weights(node: Node, incoming: float, outgoing: float) -> None:
     node.weights["kernel"] = node.weights["kernel"] * np.float32(outgoing / incoming)
     if "bias" in node.weights:
         node.weights["bias"] = node.weights["bias"] * np.float32(outgoing)
-
-
-def _power_of_two(largest: float) -> float:
-    return 2.0 ** np.round(np.log2(TARGET / largest)) if 0 < largest < np.inf else 1.0

@@ -21,22 +21,26 @@ def head_start(network: keras.Model) -> None:
     """Changes a network's initial weights in place.
 
     Args:
-        network: freshly built LKDN, either form: layers `fea_conv` and `c2` (pw, dw) and `upsampler`, whose input is the
-            head's output plus that of `c2`.
+        network: freshly built, either form, with `long_skip`: the names of three layers, of which the third reads the sum of
+            the first two, (head, end of the trunk, last). The head is a 3x3 Conv2D or a BSConvU of the image.
 
     Raises:
-        TrainingError: the network has no such layers, or fewer than 27 features.
+        TrainingError: the network names no such layers, or has fewer than 27 features.
     """
-    layers = {layer.name: layer for layer in network.layers}
-    if not {"fea_conv", "c2", "upsampler"} <= layers.keys():
+    names = getattr(network, "long_skip", None)
+    if names is None:
         raise TrainingError(f"{network.name}: no head start is known for this network: leave it out (--no-head-start)")
-    pw, dw = layers["fea_conv"].pw, layers["fea_conv"].dw
-    if pw.kernel.shape[-1] < TAPS:
-        raise TrainingError(f"{network.name}: {pw.kernel.shape[-1]} features, a head start needs {TAPS}: leave it out (--no-head-start)")
-    _copy_shifted_taps(pw, dw)
-    trunk = layers["c2"].dw
+    head, trunk, last = (network.get_layer(name) for name in names)
+    features = head.output.shape[-1]
+    if features < TAPS:
+        raise TrainingError(f"{network.name}: {features} features, a head start needs {TAPS}: leave it out (--no-head-start)")
+    if hasattr(head, "pw"):
+        _copy_shifted_taps(head.pw, head.dw)
+    else:
+        _copy_shifted_taps_dense(head)
+    trunk = getattr(trunk, "dw", trunk)
     trunk.set_weights([SHRINK_TRUNK * w for w in trunk.get_weights()])
-    _hold_bicubic(layers["upsampler"])
+    _hold_bicubic(last, network.scale)
 
 
 def bicubic_phases(scale: int) -> np.ndarray:
@@ -60,13 +64,22 @@ def _copy_shifted_taps(pw: keras.layers.Layer, dw: keras.layers.Layer) -> None:
     dw.set_weights([depth, bias])
 
 
-def _hold_bicubic(upsampler: keras.layers.Layer) -> None:
-    """Makes the upsampler's (folded) 3x3 convolution bicubic on the head's taps, its own small noise on the rest."""
-    last = upsampler.conv3 if hasattr(upsampler, "fold") else upsampler.conv
+def _copy_shifted_taps_dense(conv: keras.layers.Layer) -> None:
+    """The same for a 3x3 convolution."""
+    kernel, bias = (SHRINK_OTHERS * w for w in conv.get_weights())
+    kernel[..., :TAPS], bias[:TAPS] = 0, 0
+    for channel in range(TAPS):
+        kernel[channel // 3 % 3, channel % 3, channel // 9, channel] = 1
+    conv.set_weights([kernel, bias])
+
+
+def _hold_bicubic(upsampler: keras.layers.Layer, scale: int) -> None:
+    """Makes the (folded) 3x3 convolution before the shuffle bicubic on the head's taps, its own small noise on the rest."""
+    last = upsampler.conv3 if hasattr(upsampler, "fold") else getattr(upsampler, "conv", upsampler)
     kernel, bias = last.get_weights()
     folded, folded_bias = upsampler.fold() if hasattr(upsampler, "fold") else (kernel, bias)
     wanted = SHRINK_OTHERS / 2 * folded
-    wanted[:, :, :TAPS] = _tap_kernel(upsampler.scale)
+    wanted[:, :, :TAPS] = _tap_kernel(scale)
     last.set_weights([kernel + (wanted - folded), bias - folded_bias])
 
 

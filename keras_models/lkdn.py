@@ -37,6 +37,9 @@ class LKDN(keras.Model):
     pixel_shuffle_convs = ("upsampler.0", "upsampler.conv1", "upsampler.conv3", "upsampler.conv3x3")
     """Layers whose filters are in pixel shuffle order, by their names in a PyTorch checkpoint."""
 
+    long_skip = ("fea_conv", "c2", "upsampler")
+    """Names of the layers (head, end of the trunk, last): the last reads the sum of the first two."""
+
     def __init__(
         self,
         scale: int = 4,

@@ -107,6 +107,9 @@ class MAFDN(keras.Model):
     pixel_shuffle_convs = ("up",)
     """Layers whose filters are in pixel shuffle order, by their names in a PyTorch checkpoint."""
 
+    long_skip = ("head", "tail", "up")
+    """Names of the layers (head, end of the trunk, last): the last reads the sum of the first two."""
+
     def __init__(
         self,
         scale: int = 4,

@@ -12,6 +12,7 @@ from keras_models.errors import TrainingError
 from keras_models.folding import fold
 from keras_models.head_start import bicubic_phases, head_start
 from keras_models.lkdn import LKDN
+from keras_models.mafdn import MAFDN
 from keras_models.photos import load_photos
 from keras_models.presets import PRESETS
 from keras_models.validation import validate
@@ -19,9 +20,9 @@ from keras_models.validation import validate
 SET5 = Path(__file__).parents[2] / "shared" / "data" / "Set5"
 
 
-def started(**config):
+def started(network=LKDN, **config):
     keras.utils.set_random_seed(0)
-    network = LKDN(**config)
+    network = network(**config)
     head_start(network)
     return network
 
@@ -32,12 +33,20 @@ def test_step_0_is_bicubic_on_set5(tmp_path):
     assert validate(started(**PRESETS["lkdn-s-x4"].config), photos) == pytest.approx(28.43, abs=0.1)
 
 
-@pytest.mark.parametrize("form", [{"step": "BSConvU_rep", "upsampler": "rep"}, {}])
+FORMS = (
+    {"step": "BSConvU_rep", "upsampler": "rep", "attention_channels": 4},
+    {"attention_channels": 4},
+    {"network": MAFDN, "distilled": 4},
+    {"network": MAFDN, "distilled": 4, "convolution": "plain"},
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_without_the_noise_of_the_rest_it_is_bicubic_exactly(scale, form, monkeypatch):
     monkeypatch.setattr("keras_models.head_start.SHRINK_OTHERS", 0.0)
     monkeypatch.setattr("keras_models.head_start.SHRINK_TRUNK", 0.0)
-    network = started(scale=scale, features=28, attention_channels=4, blocks=1, **form)
+    network = started(scale=scale, features=28, blocks=1, **form)
     image = np.random.default_rng(0).random((12, 10, 3), np.float32)
     inner = slice(2 * scale, -2 * scale)
     output = keras.ops.convert_to_numpy(fold(network)(image[None]))[0]
