@@ -27,6 +27,7 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path | 
     right.set(xlabel="step", ylabel="validation PSNR-Y, dB")
     for axes in (left, right):
         axes.grid(alpha=0.3)
+        axes.locator_params(axis="x", nbins=6)
         if axes.lines:
             axes.legend()
     figure.suptitle(title)

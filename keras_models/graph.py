@@ -186,17 +186,19 @@ def to_keras(graph: Graph, height: int | None, width: int | None, taps: Iterable
         taps: names of nodes whose values are outputs besides "upscaled".
 
     Returns:
-        A model: "image" (N, H, W, 3) to a dict {"upscaled": ..., **taps}.
+        A model: "image" (N, H, W, 3), or a list if the graph has several inputs, to a dict {"upscaled": ..., **taps}.
     """
     batch = 1 if height else None
     values = {}
     for node in graph.nodes.values():
         if node.op == "input":
-            values[node.name] = keras.Input(batch_shape=(batch, height, width, node.shape[-1]), name="image")
+            sides = (height, width) if node.shape[1:3] != (1, 1) else (1, 1)
+            values[node.name] = keras.Input(batch_shape=(batch, *sides, node.shape[-1]), name=node.name)
         else:
             values[node.name] = EMIT[node.op](node, *(values[i] for i in node.inputs))
     outputs = {"upscaled": values[graph.output.name], **{name: values[name] for name in taps}}
-    return keras.Model(next(v for n, v in values.items() if graph.nodes[n].op == "input"), outputs)
+    inputs = [value for name, value in values.items() if graph.nodes[name].op == "input"]
+    return keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs)
 
 
 def _emit_conv(node: Node, x: keras.KerasTensor) -> keras.KerasTensor:
@@ -246,14 +248,22 @@ def _emit_fake_quant(node: Node, x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.quantizers.fake_quant_with_min_max_vars(x, node.attrs["low"], node.attrs["high"], num_bits=node.attrs["bits"])
 
 
+def _emit_core_mean(_: Node, x: keras.KerasTensor, core: keras.KerasTensor) -> keras.KerasTensor:
+    return _image_mean(x * core) / _image_mean(core)
+
+
 EMIT: dict[str, Callable] = {
     "conv2d": _emit_conv,
     "depthwise_conv2d": _emit_conv,
     "pixel_norm": _emit_norm,
     "l2_normalize": _emit_l2,
+    "rsqrt": lambda _, x: ops.rsqrt(x),
     "fake_quant": _emit_fake_quant,
     "gelu": lambda node, x: ops.gelu(x, approximate=node.attrs["approximate"]),
     "contrast": _emit_contrast,
+    "core_mean": _emit_core_mean,
+    "core_variance": lambda node, x, core, mean: _emit_core_mean(node, ops.square(x - mean), core),
+    "slice_channels": lambda node, x: x[..., node.attrs["start"] : node.attrs["start"] + node.attrs["size"]],
     "leaky_relu": lambda node, x: ops.leaky_relu(x, node.attrs["slope"]),
     "relu": lambda _, x: ops.relu(x),
     "sigmoid": lambda _, x: ops.sigmoid(x),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from keras_models.errors import OutputError
 
+_MARK = ".mobile-sr-"  # what the names of unfinished files begin with
+
 
 @contextlib.contextmanager
 def atomic_output(target: str | Path) -> Iterator[Path]:
@@ -20,10 +22,18 @@ def atomic_output(target: str | Path) -> Iterator[Path]:
     with scratch_file(target) as scratch:
         yield scratch
         try:
+            with scratch.open("rb") as file:
+                os.fsync(file.fileno())  # a rename may reach the disk before the bytes do
             os.chmod(scratch, 0o666 & ~_umask())  # mkstemp's files are private, an output is not
             os.replace(scratch, target)
         except OSError as error:
             raise _unwritable(target, error) from None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what killed writers left in a folder in which nobody writes now."""
+    for leftover in folder.glob(f"{_MARK}*"):
+        leftover.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -34,7 +44,7 @@ def scratch_file(target: Path) -> Iterator[Path]:
         OutputError: the folder does not exist or cannot be written, or the disk is full.
     """
     try:
-        handle, name = tempfile.mkstemp(suffix=target.suffix, prefix=f".{target.stem[:80]}-", dir=target.parent)
+        handle, name = tempfile.mkstemp(suffix=target.suffix, prefix=f"{_MARK}{target.stem[:80]}-", dir=target.parent)
     except OSError as error:
         raise _unwritable(target, error) from None
     os.close(handle)
@@ -47,7 +57,7 @@ def scratch_file(target: Path) -> Iterator[Path]:
 
 
 def _unwritable(target: Path, error: OSError) -> OutputError:
-    return OutputError(f"{target}: cannot be written ({error.strerror or error}): make room or choose another place")
+    return OutputError(f"{target}: cannot be written ({error.strerror or error}): what was there is kept; make room or choose another place")
 
 
 def _umask() -> int:

@@ -8,8 +8,6 @@ import contextlib
 import csv
 import io
 import json
-import os
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_models.errors import TrainingError
+from keras_models.outputs import atomic_output, remove_leftovers
 
 LOG_FIELDS = ("step", "seconds", "loss", "lr", "val_psnr_y")
 
@@ -81,21 +80,11 @@ class RunFiles:
         """Has a file written beside its place, forced to disk and renamed into place.
 
         Raises:
-            TrainingError: it cannot be written; the previous file is untouched.
+            OutputError: it cannot be written; the previous file is untouched.
         """
         target = self.folder / name
-        scratch = target.with_name(f"tmp-{uuid.uuid4().hex[:8]}-{name}")
-        try:
+        with atomic_output(target) as scratch:
             write(scratch)
-            with scratch.open("rb") as file:
-                os.fsync(file.fileno())
-            os.replace(scratch, target)
-        except OSError as error:
-            raise TrainingError(
-                f"{target}: cannot be written ({error.strerror or error}): the previous one is kept; make room and run it again"
-            ) from None
-        finally:
-            scratch.unlink(missing_ok=True)
         return target
 
     def log_rows(self) -> list[dict[str, float]]:
@@ -131,6 +120,5 @@ class RunFiles:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise TrainingError(f"{self.folder}: another process is training this run: wait for it, or give another --out") from None
-            for leftover in self.folder.glob("tmp-*"):
-                leftover.unlink()
+            remove_leftovers(self.folder)
             yield

@@ -1,6 +1,8 @@
 """Puts the result of a training run into the package: weights, .tflite, model card and curves, with measured quality.
 
-    python scripts/ship_weights.py RUN --credits TRAIN.csv --benchmarks DIR --hardware "2 CPU cores" --limits "..."
+    python scripts/ship_weights.py RUN [RUN ...] --credits TRAIN.csv --benchmarks DIR --hardware "2 CPU cores" --limits "..."
+
+The runs are given in order, each started from the one before it; the last one's best weights are shipped.
 
 Writes keras_models/weights/PRESET.safetensors (deploy form, PyTorch names), .tflite (float16), .json (the card) and .png.
 """
@@ -8,17 +10,17 @@ Writes keras_models/weights/PRESET.safetensors (deploy form, PyTorch names), .tf
 import argparse
 import csv
 import json
-import shutil
 from collections import defaultdict
 from pathlib import Path
 
 from conversion.convert import convert
 from conversion.evaluate import evaluate_model
 from conversion.network_files import save_network
+from keras_models.curves import draw_curves
 from keras_models.folding import fold
 from keras_models.loading import load_model
 from keras_models.outputs import atomic_output
-from keras_models.presets import WEIGHTS
+from keras_models.presets import PRESETS, WEIGHTS
 
 LICENCE = "MIT for the weights; the training photos keep their own licences, see credits"
 
@@ -26,29 +28,27 @@ LICENCE = "MIT for the weights; the training photos keep their own licences, see
 def main() -> None:
     """Parses the command line and writes the four files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="folder of a training run: best.keras, run.json, log.csv, curves.png")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of training runs in order: best.keras, run.json, log.csv")
     parser.add_argument("--credits", type=Path, required=True, help="CSV with columns source, author, licence: one row per photo")
     parser.add_argument("--benchmarks", type=Path, required=True, help="folder that holds Set5 and Set14")
     parser.add_argument("--hardware", required=True)
     parser.add_argument("--limits", required=True, help="known limits, one sentence")
     a = parser.parse_args()
 
-    run = json.loads((a.run / "run.json").read_text())
-    rows = list(csv.DictReader((a.run / "log.csv").open()))
-    best = max(rows, key=lambda row: float(row["val_psnr_y"]))
-    name = run["settings"]["preset"]
+    rows, stages = _history(a.runs)
+    name = stages[-1]["settings"]["preset"]
     weights = WEIGHTS / f"{name}.safetensors"
-    save_network(fold(load_model(a.run / "best.keras")), weights)
+    save_network(fold(load_model(a.runs[-1] / "best.keras")), weights)
     card = {
         "name": name,
         "licence": LICENCE,
-        "credit": "trained by mobile-sr; architecture: Xie et al., CVPR NTIRE 2023",
-        "settings": run["settings"],
-        "steps": int(best["step"]),
-        "hours": round(float(best["seconds"]) / 3600, 2),
+        "credit": f"trained by mobile-sr; architecture: {PRESETS[name].credit}",
+        "runs": stages,
+        "steps": sum(stage["steps"] for stage in stages),
+        "hours": round(sum(stage["hours"] for stage in stages), 2),
         "hardware": a.hardware,
         "limits": a.limits,
-        "validation_psnr_y": round(float(best["val_psnr_y"]), 3),
+        "validation_psnr_y": stages[-1]["validation_psnr_y"],
         "quality": {},
         "training_photos": _credits(a.credits),
     }
@@ -58,8 +58,24 @@ def main() -> None:
     with atomic_output(weights.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
     with atomic_output(weights.with_suffix(".png")) as temporary:
-        shutil.copyfile(a.run / "curves.png", temporary)
+        draw_curves({name: rows}, temporary)
     convert(name, weights.with_suffix(".tflite"), "float16", card_beside=False)
+
+
+def _history(runs: list[Path]) -> tuple[list[dict], list[dict]]:
+    """The log's rows of all runs with their steps counted through, and what is to be told of each run."""
+    rows, stages = [], []
+    for run in runs:
+        before = rows[-1]["step"] if rows else 0
+        own = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader((run / "log.csv").open())]
+        best = max(own, key=lambda row: row["val_psnr_y"])
+        settings = json.loads((run / "run.json").read_text())["settings"]
+        if settings["start"]:
+            settings["start"] = "the run before" if stages else Path(settings["start"]).name
+        stage = {"steps": int(best["step"]), "hours": round(best["seconds"] / 3600, 2), "validation_psnr_y": round(best["val_psnr_y"], 3)}
+        stages.append({"settings": settings, **stage})
+        rows += [{**row, "step": row["step"] + before} for row in own]
+    return rows, stages
 
 
 def _credits(path: Path) -> list[dict]:
