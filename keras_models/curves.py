@@ -8,9 +8,11 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
+SHOWN_DB = 2.0
+
 
 def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path | str, title: str = "") -> None:
-    """Draws loss (left, logarithmic) and validation PSNR-Y (right) of one or more runs into a PNG.
+    """Draws loss (left, logarithmic) and the upper 2 dB of validation PSNR-Y (right) of one or more runs into a PNG.
 
     Args:
         runs: rows of the log (`step`, `loss`, `val_psnr_y`) by the run's name.
@@ -25,6 +27,9 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path | 
                 axes.plot(*zip(*points), label=name, linewidth=1.5)
     left.set(xlabel="step", ylabel="training loss", yscale="log")
     right.set(xlabel="step", ylabel="validation PSNR-Y, dB")
+    values = [row["val_psnr_y"] for rows in runs.values() for row in rows if "val_psnr_y" in row]
+    if values:  # the first steps from noise would squeeze what matters into a line
+        right.set_ylim(max(min(values), max(values) - SHOWN_DB) - 0.05, max(values) + 0.1)
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.locator_params(axis="x", nbins=6)

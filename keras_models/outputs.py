@@ -57,7 +57,7 @@ def scratch_file(target: Path) -> Iterator[Path]:
 
 
 def _unwritable(target: Path, error: OSError) -> OutputError:
-    return OutputError(f"{target}: cannot be written ({error.strerror or error}): what was there is kept; make room or choose another place")
+    return OutputError(f"{target}: cannot be written ({error.strerror or error}): what was there is kept; make room or go elsewhere")
 
 
 def _umask() -> int:

@@ -4,7 +4,7 @@
 
 The runs are given in order, each started from the one before it; the last one's best weights are shipped.
 
-Writes keras_models/weights/PRESET.safetensors (deploy form, PyTorch names), .tflite (float16), .json (the card) and .png.
+Writes keras_models/weights/PRESET.safetensors (deploy form, PyTorch names), .tflite (float32), .json (the card) and .png.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main() -> None:
         temporary.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
     with atomic_output(weights.with_suffix(".png")) as temporary:
         draw_curves({name: rows}, temporary)
-    convert(name, weights.with_suffix(".tflite"), "float16", card_beside=False)
+    convert(name, weights.with_suffix(".tflite"), "float32", card_beside=False)
 
 
 def _history(runs: list[Path]) -> tuple[list[dict], list[dict]]:
