@@ -1,9 +1,12 @@
 """The model card: what a .tflite is, where it comes from, how to use it. One JSON inside the file and beside it."""
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+
+from keras_models.presets import find_preset
 
 CARD_VERSION = 1
 
@@ -14,6 +17,7 @@ class Card:
 
     Attributes:
         version: of this schema.
+        statistics: how a file that takes whole-image statistics wants them made (see `conversion.statistics`), None for others.
         name: preset or file stem.
         family: class of the network, or "unknown".
         scale: upscaling factor.
@@ -22,7 +26,7 @@ class Card:
         receptive_radius: low-resolution pixels, the halo that makes tiles exact; None if unknown.
         range: (low, high) of input and output values, as floats.
         recipe: "float32", "float16" ...
-        half_max: largest intermediate on the calibration images; above 65504 half precision overflows.
+        half_max: largest intermediate on the calibration images; above 65504 half precision overflows. None: not measured.
         source: name of the file or preset that the weights came from.
         weights_sha256: of the source file; of the weights' bytes where there is none.
         parameters: of the deploy form.
@@ -40,7 +44,7 @@ class Card:
     receptive_radius: int | None
     range: tuple[float, float]
     recipe: str
-    half_max: float
+    half_max: float | None
     source: str
     weights_sha256: str
     parameters: int
@@ -49,6 +53,7 @@ class Card:
     credit: str
     tools: dict[str, str]
     version: int = CARD_VERSION
+    statistics: dict | None = None
 
     def as_json(self) -> dict:
         """JSON-ready."""
@@ -64,3 +69,18 @@ def sha256_of(path: str | Path) -> str:
     """Hex digest of a file."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def source_of(model: str | Path) -> Path:
+    """The file that a model argument's weights come from: itself, or a preset's."""
+    preset = find_preset(str(model))
+    return preset.weights if preset is not None and not Path(model).exists() else Path(model)
+
+
+def source_facts(source: Path) -> dict:
+    """Licence and credit from the model card beside the weights, if there is one."""
+    try:
+        facts = json.loads(source.with_suffix(".json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}

@@ -1,49 +1,60 @@
 """From a network to a .tflite file that keeps the contract: rewrite, rescale, export, measure, write with its card."""
 
 import hashlib
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from conversion.calibration import photo_crops, synthetic_images
-from conversion.card import Card, sha256_of, tool_versions
-from conversion.export import RECIPES, check_contract, to_tflite
-from conversion.half_range import HALF_MAX, measure_half_range
+from conversion.card import Card, sha256_of, source_facts, source_of, tool_versions
+from conversion.export import RECIPES, to_tflite
+from conversion.integer_recipes import QUANTIZED, calibration_images, finish, quantized_bytes
+from conversion.onnx_route import DEFAULT_TILE, convert_onnx
 from conversion.rescaling import within_half_range
 from conversion.rewrites import deploy_graph
-from conversion.tflite_file import read_tflite, with_metadata
+from conversion.statistics import epsilon_of, exact_sweeps, has_statistics, with_statistics_input
+from conversion.tflite_file import with_metadata
+from conversion.tflite_output import check_target, write_card, write_tflite
+from conversion.wide_vectors import for_wide_vectors
 from keras_models.errors import ConversionError
 from keras_models.folding import fold
-from keras_models.graph import multi_adds, to_keras
+from keras_models.graph import graph_of, multi_adds, to_keras
 from keras_models.loading import load_model
 from keras_models.outputs import atomic_output
 from keras_models.presets import find_preset
 
-DEFAULT_TILE = (128, 128)
+SWEEPS = 1
+"""Passes over an image that settle its statistics before it is enlarged (measured, see docs/mafdn.md)."""
 
 
 def convert(
     model: str | Path,
     target: str | Path,
     recipe: str = "float32",
-    tile: tuple[int, int] = DEFAULT_TILE,
+    tile: tuple[int, int] | None = None,
     calibration: str | Path | None = None,
     allow_overflow: bool = False,
     card_beside: bool = True,
+    whole_image: bool = False,
+    float_tensors: int = 0,
 ) -> Card:
-    """Converts a preset, .keras file or checkpoint, and writes `target` with its card inside and beside it.
+    """Converts a preset, .keras file, checkpoint or .onnx, and writes `target` with its card inside and beside it.
 
     Args:
         model: preset name or path; a training form is folded first.
         target: a .tflite; the card is `target` with the ending .json.
-        recipe: one of `RECIPES`.
-        tile: (H, W) of the static input, low-resolution pixels.
-        calibration: folder of photos that ranges are measured on, besides the built-in images.
+        recipe: one of `RECIPES` or `QUANTIZED`.
+        tile: (H, W) of the static input, low-resolution pixels; None for an .onnx file's own size, else `DEFAULT_TILE`.
+        calibration: folder of photos that ranges are measured on, besides the built-in images; the `QUANTIZED` recipes are
+            fitted to these photos alone and must have it.
         allow_overflow: write the file even if half precision overflows inside; the card says so.
         card_beside: False leaves the .json out.
+        whole_image: a network that reads whole-image statistics gets them as an input (see `conversion.statistics`), for the
+            CPU engine of `upscale`; no difference for other networks.
+        float_tensors: with recipe int8, how many tensors stay in float: those whose rounding hurts the picture most.
 
     Returns:
         The card.
@@ -51,31 +62,28 @@ def convert(
     Raises:
         ConversionError: a broken contract, an unknown recipe, or intermediates beyond half's range.
     """
-    target = Path(target)
-    if target.suffix != ".tflite":
-        raise ConversionError(f"{target}: the output must end in .tflite")
-    if recipe not in RECIPES:
-        raise ConversionError(f"{recipe}: no such recipe: give one of {', '.join(RECIPES)}")
+    target = check_target(target)
+    if recipe not in (*RECIPES, *QUANTIZED):
+        raise ConversionError(f"{recipe}: no such recipe: give one of {', '.join((*RECIPES, *QUANTIZED))}")
+    if Path(model).suffix.lower() == ".tflite":
+        raise ConversionError(f"{model}: converted already: give the network that it was made of")
+    if float_tensors and recipe != "int8":
+        raise ConversionError(f"--float-tensors {float_tensors}: only --recipe int8 takes it")
+    if Path(model).suffix.lower() == ".onnx":
+        return convert_onnx(model, target, recipe, tile, calibration, allow_overflow, card_beside).card
+    if recipe in QUANTIZED:
+        return _convert_quantized(model, target, recipe, tile or DEFAULT_TILE, calibration, card_beside, float_tensors)
+    tile = tile or DEFAULT_TILE
     deploy = fold(load_model(model))
     images = synthetic_images(*tile)
     if calibration is not None:
         images += photo_crops(calibration, *tile)
+    if whole_image and has_statistics(graph_of(deploy)):
+        return _convert_whole_image(model, deploy, target, recipe, tile)
     data = tflite_bytes(deploy, recipe, tile, images)
-    with atomic_output(target) as temporary:
-        temporary.write_bytes(data)
-        check_contract(read_tflite(temporary))
-        measured = measure_half_range(temporary, images)
-        if not measured.safe and not allow_overflow:
-            raise ConversionError(
-                f"{target}: {len(measured.over)} intermediates leave half precision ({measured.tensor} reaches {measured.largest:.2g}, "
-                f"the limit is {HALF_MAX:.0f}), a phone GPU would give NaN: convert with --allow-overflow for CPU use only"
-            )
-        card = _card(model, deploy, recipe, tile, measured.largest)
-        temporary.write_bytes(with_metadata(data, card.as_json()))
-    if card_beside:
-        with atomic_output(target.with_suffix(".json")) as beside:
-            beside.write_text(json.dumps(card.as_json(), indent=1, sort_keys=True) + "\n")
-    return card
+    return write_tflite(
+        data, target, images, lambda half_max: card_for(model, deploy, recipe, tile, half_max), allow_overflow, card_beside
+    )
 
 
 def tflite_bytes(deploy: keras.Model, recipe: str, tile: tuple[int, int], images: Sequence[np.ndarray], rescaled: bool = True) -> bytes:
@@ -91,13 +99,49 @@ def tflite_bytes(deploy: keras.Model, recipe: str, tile: tuple[int, int], images
     graph = deploy_graph(deploy, *tile)
     if rescaled:
         graph = within_half_range(graph, images)
+    if recipe == "float32":  # the recipe for computers; phones run the others
+        graph = for_wide_vectors(graph)
     return to_tflite(to_keras(graph, *tile), recipe)
 
 
-def _card(model: str | Path, deploy: keras.Model, recipe: str, tile: tuple[int, int], half_max: float) -> Card:
+def _convert_quantized(
+    model: str | Path,
+    target: Path,
+    recipe: str,
+    tile: tuple[int, int],
+    calibration: str | Path | None,
+    card_beside: bool,
+    float_tensors: int,
+) -> Card:
+    if Path(model).suffix.lower() == ".onnx":
+        raise ConversionError(f"{model}: --recipe {recipe} wants a network of this project, not an .onnx file: give float32 or float16")
+    deploy = fold(load_model(model))
+    images = calibration_images(calibration, recipe, deploy.scale)
+    data = quantized_bytes(deploy, recipe, tile, images, float_tensors)
+    card = card_for(model, deploy, recipe + (f", {float_tensors} tensors in float" if float_tensors else ""), tile, None)
+    with atomic_output(target) as temporary:
+        finish(data, card.as_json(), temporary, target)
+    if card_beside:
+        write_card(card, target)
+    return card
+
+
+def _convert_whole_image(model: str | Path, deploy: keras.Model, target: Path, recipe: str, tile: tuple[int, int]) -> Card:
+    graph = deploy_graph(deploy, *tile)
+    data = to_tflite(to_keras(with_statistics_input(graph), *tile, taps=["moments"]), recipe)
+    exact = exact_sweeps(graph)
+    statistics = {"epsilon": epsilon_of(graph).tolist(), "exact_sweeps": exact, "sweeps": min(SWEEPS, exact)}
+    card = replace(card_for(model, deploy, recipe, tile, None), statistics=statistics)
+    with atomic_output(target) as temporary:
+        temporary.write_bytes(with_metadata(data, card.as_json()))
+    return card
+
+
+def card_for(model: str | Path, deploy: keras.Model, recipe: str, tile: tuple[int, int], half_max: float | None) -> Card:
+    """The card of a file made of a network (`deploy`, in deploy form) that was given as `model`; `half_max` None: not measured."""
     preset = find_preset(str(model))
-    source = preset.weights if preset is not None and not Path(model).exists() else Path(model)
-    facts = _source_facts(source)
+    source = source_of(model)
+    facts = source_facts(source)
     return Card(
         name=preset.name if preset else source.stem,
         family=type(deploy).__name__,
@@ -107,7 +151,7 @@ def _card(model: str | Path, deploy: keras.Model, recipe: str, tile: tuple[int, 
         receptive_radius=deploy.receptive_radius,
         range=(0.0, 1.0),
         recipe=recipe,
-        half_max=float(f"{half_max:.4g}"),
+        half_max=None if half_max is None else float(f"{half_max:.4g}"),
         source=source.name,
         weights_sha256=sha256_of(source) if source.is_file() else _weights_digest(deploy),
         parameters=deploy.count_params(),
@@ -116,16 +160,6 @@ def _card(model: str | Path, deploy: keras.Model, recipe: str, tile: tuple[int, 
         credit=facts.get("credit", "unknown"),
         tools=tool_versions(),
     )
-
-
-def _source_facts(source: Path) -> dict:
-    """Licence and credit from the model card beside the weights, if there is one."""
-    beside = source.with_suffix(".json")
-    try:
-        facts = json.loads(beside.read_text())
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
 
 
 def _weights_digest(model: keras.Model) -> str:

@@ -1,8 +1,10 @@
-"""The one exporter: a Keras model of static shape -> the bytes of a .tflite, held to the contract before they are given out.
+"""The one exporter: a Keras model or SavedModel of static shape -> a .tflite's bytes, held to the contract before they are given out.
 
 The converter prints a hundred lines and writes to file descriptors of its own, so both standard streams are put aside
 while it works.
 """
+
+from pathlib import Path
 
 import keras
 
@@ -16,11 +18,11 @@ FORBIDDEN = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "SHAPE")
 """Operations that show a dimension was not static; the GPU refuses them."""
 
 
-def to_tflite(model: keras.Model, recipe: str) -> bytes:
+def to_tflite(model: keras.Model | Path, recipe: str) -> bytes:
     """Converts with builtin operations only.
 
     Args:
-        model: input "image" (1, H, W, 3), static; output a dict {"upscaled": (1, sH, sW, 3)}.
+        model: input "image" (1, H, W, 3), static; output a dict {"upscaled": (1, sH, sW, 3)}. A path is a SavedModel's folder.
         recipe: one of `RECIPES`; "float16" stores the weights in half precision, arithmetic stays the engine's choice.
 
     Raises:
@@ -30,7 +32,9 @@ def to_tflite(model: keras.Model, recipe: str) -> bytes:
         raise ConversionError(f"conversion runs on Keras' TensorFlow backend, not {keras.backend.backend()}: unset KERAS_BACKEND")
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    load = tf.lite.TFLiteConverter.from_saved_model if isinstance(model, Path) else tf.lite.TFLiteConverter.from_keras_model
+    with silenced(1, 2):
+        converter = load(str(model) if isinstance(model, Path) else model)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if recipe == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -43,8 +47,12 @@ def to_tflite(model: keras.Model, recipe: str) -> bytes:
             raise ConversionError(f"{model.name}: the TFLite converter refused the model: {reason}") from None
 
 
-def check_contract(file: TFLiteFile) -> None:
+def check_contract(file: TFLiteFile, name: str | Path | None = None) -> None:
     """Refuses what the .tflite contract forbids: custom or dynamic-shape operations, rank above 4, a split CPU graph.
+
+    Args:
+        file: what was written.
+        name: what an error calls it, its path if None.
 
     Raises:
         ConversionError: it names the surprise.
@@ -53,9 +61,10 @@ def check_contract(file: TFLiteFile) -> None:
     bad = sorted({n for n in names if n in FORBIDDEN or n.startswith(("CUSTOM", "UNKNOWN"))})
     rank = max((len(t.shape) for t in file.tensors), default=0)
     partitions = cpu_partitions(file.path)
+    name = name or file.path
     if bad:
-        raise ConversionError(f"{file.path}: the converted graph holds {', '.join(bad)}: it would leave the GPU; give a static --tile")
+        raise ConversionError(f"{name}: the converted graph holds {', '.join(bad)}: it would leave the GPU; give a static --tile")
     if rank > 4:
-        raise ConversionError(f"{file.path}: the converted graph holds a tensor of rank {rank}: phone GPUs take 4 at most")
+        raise ConversionError(f"{name}: the converted graph holds a tensor of rank {rank}: phone GPUs take 4 at most")
     if partitions != 1:
-        raise ConversionError(f"{file.path}: XNNPACK would run the graph in {partitions} pieces instead of one: report the network")
+        raise ConversionError(f"{name}: XNNPACK would run the graph in {partitions} pieces instead of one: report the network")

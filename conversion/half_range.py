@@ -42,6 +42,14 @@ def measure_half_range(path: str | Path, images: Iterable[np.ndarray], threads: 
         images: (1, H, W, 3) float32 in [0, 1], of any size; the input is resized to each.
         threads: of the interpreter.
     """
+    largest = tensor_ranges(path, images, threads)
+    ranked = sorted(largest, key=largest.__getitem__, reverse=True)
+    over = tuple(name for name in ranked if largest[name] > HALF_MAX)
+    return HalfRange(largest[ranked[0]], ranked[0], over)
+
+
+def tensor_ranges(path: str | Path, images: Iterable[np.ndarray], threads: int = 2) -> dict[str, float]:
+    """Tensor name -> its largest magnitude over the images, inf where it was not finite; arguments as above."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     with silenced():
@@ -65,6 +73,4 @@ def measure_half_range(path: str | Path, images: Iterable[np.ndarray], threads: 
                     value = np.abs(interpreter.get_tensor(detail["index"]).astype(np.float32)).max(initial=0.0)
                 value = float(value) if np.isfinite(value) else float("inf")
                 largest[detail["name"]] = max(largest.get(detail["name"], 0.0), value)
-    ranked = sorted(largest, key=largest.__getitem__, reverse=True)
-    over = tuple(name for name in ranked if largest[name] > HALF_MAX)
-    return HalfRange(largest[ranked[0]], ranked[0], over)
+    return largest

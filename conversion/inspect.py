@@ -4,10 +4,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from conversion.gpu_ops import check_gpu
 from conversion.partitions import cpu_partitions
 from conversion.tflite_file import Tensor, TFLiteFile, read_tflite
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Inspection:
         weights_bytes: bytes of constants by dtype.
         max_rank: largest rank of any tensor.
         cpu_partitions: pieces that XNNPACK runs it in; 1 is whole.
+        gpu_compatible: a phone's GPU would take all of it.
+        gpu_reasons: why not.
+        gpu_table: version and source of the operator table behind the verdict.
         card: the project's metadata, None in a foreign file.
         metadata: names of all metadata entries.
         version: of this schema.
@@ -52,6 +56,9 @@ class Inspection:
     weights_bytes: dict[str, int]
     max_rank: int
     cpu_partitions: int
+    gpu_compatible: bool
+    gpu_reasons: tuple[str, ...]
+    gpu_table: str
     card: dict | None
     metadata: tuple[str, ...]
     version: int = REPORT_VERSION
@@ -72,6 +79,8 @@ class Inspection:
             f"computed   {', '.join(f'{n} {d}' for d, n in self.dtypes.items())}; highest rank {self.max_rank}",
             f"constants  {', '.join(f'{n:,} bytes {d}' for d, n in self.weights_bytes.items())}",
             f"CPU        {'one XNNPACK partition' if self.cpu_partitions == 1 else f'{self.cpu_partitions} partitions'}",
+            f"GPU        {'compatible' if self.gpu_compatible else 'NOT compatible'} by operator table {self.gpu_table}",
+            *(f"GPU        {reason}" for reason in self.gpu_reasons),
         ]
         if self.card is None:
             return "\n".join([*lines, f"metadata   no mobile_sr card ({', '.join(self.metadata) or 'none at all'})"])
@@ -85,6 +94,7 @@ def inspect_tflite(path: str | Path) -> Inspection:
         ModelError: not a readable .tflite.
     """
     file = read_tflite(path)
+    gpu = check_gpu(path)
     sizes: Counter[str] = Counter()
     for tensor in file.tensors:
         if tensor.constant:
@@ -101,6 +111,9 @@ def inspect_tflite(path: str | Path) -> Inspection:
         weights_bytes=dict(sizes.most_common()),
         max_rank=max((len(t.shape) for t in file.tensors), default=0),
         cpu_partitions=cpu_partitions(path),
+        gpu_compatible=gpu.compatible,
+        gpu_reasons=gpu.reasons,
+        gpu_table=gpu.table,
         card=file.card,
         metadata=tuple(file.metadata),
     )

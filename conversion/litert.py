@@ -1,6 +1,7 @@
 """The CPU engine: any super-resolution .tflite through ai-edge-litert, one window at a time."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,13 @@ class CpuEngine:
         scale: int, how many times larger the output is.
         tile: (height, width), the file's own static window, low-resolution pixels.
         resizable: True if the file runs at any window size.
+        passes: runs of every tile of an image, 1 here.
         input_dtype: NumPy dtype of the file's input tensor.
         output_dtype: NumPy dtype of the file's output tensor.
         threads: int, CPU threads used.
     """
+
+    passes = 1
 
     def __init__(self, path: str | Path, threads: int | None = None) -> None:
         """Open and check the file.
@@ -49,7 +53,7 @@ class CpuEngine:
             raise ModelError(f"{self.threads} threads: give 1 or more")
         read_checked(self.path)
         self._open()
-        self.scale, self.tile = _super_resolution_shapes(self.path, self._interpreter)
+        self.scale, self.tile = _super_resolution_shapes(self.path, self._interpreter, self._input["index"], self._output["index"])
         self._window = self.tile
         self.input_dtype = np.dtype(self._input["dtype"])
         self.output_dtype = np.dtype(self._output["dtype"])
@@ -76,6 +80,7 @@ class CpuEngine:
             self._resize(height, width)
         try:
             self._interpreter.set_tensor(self._input["index"], self._to_tensor(window_nhwc)[None])
+            self._feed(height, width)
             self._interpreter.invoke()
             result = self._interpreter.get_tensor(self._output["index"])[0]
         except (RuntimeError, ValueError) as error:
@@ -92,9 +97,16 @@ class CpuEngine:
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self.path}: LiteRT cannot run this file ({_line(error)}): convert it with builtin operators") from error
+        self._pick(inputs, outputs)
+
+    def _pick(self, inputs: Sequence[dict[str, Any]], outputs: Sequence[dict[str, Any]]) -> None:
+        """Tell which tensors are the image and its result."""
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(f"{self.path}: {len(inputs)} inputs and {len(outputs)} outputs: need a model of one image in and one out")
         self._input, self._output = inputs[0], outputs[0]
+
+    def _feed(self, height: int, width: int) -> None:
+        """Set what the file takes besides the image."""
 
     def _resize(self, height: int, width: int) -> None:
         self._interpreter.resize_tensor_input(self._input["index"], (1, height, width, 3), strict=False)
@@ -110,6 +122,7 @@ class CpuEngine:
         try:
             self._resize(*_PROBE_HW)
             self._interpreter.set_tensor(self._input["index"], np.zeros((1, *_PROBE_HW, 3), self.input_dtype))
+            self._feed(*_PROBE_HW)
             with silenced():
                 self._interpreter.invoke()
             shape = tuple(self._interpreter.get_tensor(self._output["index"]).shape)
@@ -136,9 +149,14 @@ class CpuEngine:
         return (result.astype(np.float32) - zero_point) * np.float32(scale / self._output_range)
 
 
-def _super_resolution_shapes(path: Path, interpreter: "Interpreter") -> tuple[int, tuple[int, int]]:
-    """Read scale and tile from the shapes, or say why the file is not a super-resolution model."""
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+def _super_resolution_shapes(path: Path, interpreter: "Interpreter", image: int, upscaled: int) -> tuple[int, tuple[int, int]]:
+    """Read scale and tile from the shapes of two tensors, or say why the file is not a super-resolution model."""
+
+    def details() -> tuple[dict[str, Any], dict[str, Any]]:
+        tensors = {t["index"]: t for t in (*interpreter.get_input_details(), *interpreter.get_output_details())}
+        return tensors[image], tensors[upscaled]
+
+    source, target = details()
     for role, tensor in (("input", source), ("output", target)):
         if np.dtype(tensor["dtype"]) not in (np.float32, *_INTEGERS):
             raise ModelError(f"{path}: {role} tensor of {np.dtype(tensor['dtype'])}: need float32, int8, uint8 or int16")
@@ -150,7 +168,7 @@ def _super_resolution_shapes(path: Path, interpreter: "Interpreter") -> tuple[in
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{path}: cannot run at 64x64 ({_line(error)}): convert it with a static shape") from error
-        source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        source, target = details()
     shape_in, shape_out = tuple(map(int, source["shape"])), tuple(map(int, target["shape"]))
     shapes = f"{path}: input {list(shape_in)}, output {list(shape_out)}"
     problem = f"{shapes}: not super-resolution, which is [1, h, w, 3] in and [1, s*h, s*w, 3] out"

@@ -40,8 +40,9 @@ def _converted(model: str, source: Path) -> Path:
     target = cache / f"{source.stem}-{digest}.tflite"
     if not target.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        # The converter leaks memory and sets global state, so it gets a process of its own.
-        command = [sys.executable, "-m", "conversion.cli", "convert", model, "-o", str(target)]
+        # Whole-image statistics, where a network has any, because a photo is upscaled in tiles. The converter leaks memory and
+        # sets global state, so it gets a process of its own.
+        command = [sys.executable, "-m", "conversion.cli", "convert", model, "-o", str(target), "--whole-image"]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             last = (run.stderr.strip().splitlines() or ["it gave no reason"])[-1]

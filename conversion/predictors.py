@@ -51,11 +51,11 @@ def _open_keras(model: str | Path) -> Predictor:
 
 
 def _open_tflite(path: Path, threads: int | None) -> Predictor:
-    from conversion.litert import CpuEngine
     from conversion.upscale import upscale_array
+    from conversion.whole_image import open_engine
 
-    engine = CpuEngine(path, threads)
-    if engine.resizable:
+    engine = open_engine(path, threads)
+    if engine.resizable and engine.passes == 1:
         return Predictor(str(path), engine.scale, engine.run)
     return Predictor(str(path), engine.scale, lambda image: upscale_array(image, engine))
 

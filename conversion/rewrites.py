@@ -6,10 +6,8 @@ Each rewrite states its own precondition and changes nothing where it does not h
 import keras
 import numpy as np
 
+from conversion.engine_facts import MAX_CONCATENATION, THIN_CHANNELS
 from keras_models.graph import Graph, Node, graph_of
-
-MAX_CONCATENATION = 5  # XNNPACK takes 2 to 5 inputs; a longer CONCATENATION would split the graph
-THIN_CHANNELS = 4  # a 1x1 of so few inputs costs less merged into the depthwise convolution behind it
 
 
 def deploy_graph(model: keras.Model, height: int, width: int) -> Graph:

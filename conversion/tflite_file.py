@@ -107,6 +107,11 @@ def with_metadata(data: bytes, card: dict) -> bytes:
     graph = model.subgraphs[0]
     if len(graph.inputs) == len(graph.outputs) == 1:  # the converter's own names are serving_default_image:0 and a number
         graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name = "image", "upscaled"
+        for signature in model.signatureDefs or []:
+            signature.inputs[0].name, signature.outputs[0].name = "image", "upscaled"
+    for signature in model.signatureDefs or []:
+        for named in (*signature.inputs, *signature.outputs):
+            graph.tensors[named.tensorIndex].name = named.name
     model.metadata = [m for m in model.metadata or [] if _text(m.name) != METADATA_NAME] + [entry]
     builder = flatbuffers.Builder(len(data) + (1 << 16))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")

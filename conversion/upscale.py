@@ -12,7 +12,7 @@ import numpy as np
 from conversion.image_writers import RowWriter, writing
 from conversion.images import ImageKind, ImageReader
 from conversion.tiles import Span, TilePlan, plan_fixed_tiles, plan_tiles
-from conversion.window_channels import Upscaled, ValueRange, upscale_window, write_samples
+from conversion.window_channels import Upscaled, ValueRange, network_colour, upscale_window, write_samples
 from keras_models.errors import ImageError, MobileSRError, ModelError
 
 DEFAULT_TILE = 256
@@ -30,11 +30,15 @@ Progress = Callable[[int, int], None]
 
 
 class Engine(Protocol):
-    """Runs a super-resolution network on a window; `litert.CpuEngine` is one."""
+    """Runs a super-resolution network on a window; `litert.CpuEngine` is one.
+
+    One with `passes` above 1 has a method `settle` as well, see `whole_image.WholeImageEngine`.
+    """
 
     scale: int
     tile: tuple[int, int]
     resizable: bool
+    passes: int
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
         """Upscale (h, w, 3) float32 in [0, 1] to (scale * h, scale * w, 3) float32."""
@@ -92,6 +96,8 @@ def upscale_array(image: np.ndarray, engine: Engine, tile: int | None = None, ha
     """
     scale = engine.scale
     plan = _plan(image.shape[0], image.shape[1], engine, tile, halo)
+    if engine.passes > 1:
+        engine.settle(lambda: ((image[r.start : r.stop, c.start : c.stop], _core(r, c)) for r, c in plan), len(plan))
     result = np.empty((image.shape[0] * scale, image.shape[1] * scale, 3), np.float32)
     for row, column in plan:
         window = np.ascontiguousarray(image[row.start : row.stop, column.start : column.stop], np.float32)
@@ -126,9 +132,13 @@ def upscale_file(
     large = replace(kind, width=kind.width * engine.scale, height=kind.height * engine.scale)
     size = _final_size(source, kind, engine.scale, options)
     seen, made = ValueRange(), ValueRange()
+    progress = progress or (lambda done, total: None)
+    before, total = (engine.passes - 1) * len(plan), engine.passes * len(plan)
     try:
+        if engine.passes > 1:
+            engine.settle(lambda: _windows(source, plan), len(plan), lambda done: progress(done, total))
         with writing(target, large, reader.image, options.quality, size) as writer:
-            _stream(reader, plan, engine, writer, seen, made, progress or (lambda done, total: None))
+            _stream(reader, plan, engine, writer, seen, made, lambda done: progress(before + done, total))
             _refuse_empty_result(seen, made, kind)
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from error
@@ -186,7 +196,13 @@ def _run_any_size(engine: Engine, window: np.ndarray) -> np.ndarray:
 
 
 def _stream(
-    reader: ImageReader, plan: TilePlan, engine: Engine, writer: RowWriter, seen: ValueRange, made: ValueRange, progress: Progress
+    reader: ImageReader,
+    plan: TilePlan,
+    engine: Engine,
+    writer: RowWriter,
+    seen: ValueRange,
+    made: ValueRange,
+    report: Callable[[int], None],
 ) -> None:
     """Infer in this thread while one thread reads the next band of rows, and another rounds and writes the last one."""
     kind, scale = reader.kind, engine.scale
@@ -218,9 +234,21 @@ def _stream(
                 while len(waiting) > _WAITING_RESULTS:
                     waiting.popleft().result()
                 done += 1
-                progress(done, len(plan))
+                report(done)
         for future in waiting:
             future.result()
+
+
+def _windows(source: Path, plan: TilePlan) -> Iterator[tuple[np.ndarray, tuple[slice, slice]]]:
+    """A file's windows as the network is given them, each with the place of its core."""
+    reader = ImageReader(source)
+    for row, rows in zip(plan.rows, _bands(reader, plan)):
+        for column in plan.columns:
+            yield network_colour(rows[:, column.start : column.stop], reader.kind), _core(row, column)
+
+
+def _core(row: Span, column: Span) -> tuple[slice, slice]:
+    return row.kept(1), column.kept(1)
 
 
 def _bands(reader: ImageReader, plan: TilePlan) -> Iterator[np.ndarray]:

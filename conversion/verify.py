@@ -1,4 +1,4 @@
-"""Is a .tflite what it claims to be? Agreement with its source, partitions, contract and half precision's range, measured."""
+"""Is a .tflite what it claims to be? Agreement with its source, partitions, half precision's range and the GPU engine, measured."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from conversion.calibration import synthetic_images
+from conversion.gpu_verify import GpuVerdict, verify_on_gpu
 from conversion.half_range import measure_half_range
 from conversion.inspect import inspect_tflite
 from conversion.litert import CpuEngine
@@ -14,7 +15,7 @@ from keras_models.errors import ModelError
 
 FLOAT32_TOLERANCE = 2e-5
 FLOAT16_TOLERANCE = 2e-2  # weights of 11 bits; one pixel in millions may move by a grey level or two
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Verification:
         half_tensor: the tensor that reaches it.
         finite: no NaN or infinity in any output.
         range: smallest and largest output.
+        gpu: what the GPU engine did, None if it was not asked for.
         problems: what is wrong, empty if nothing is.
         version: of this schema.
     """
@@ -44,6 +46,7 @@ class Verification:
     half_tensor: str | None
     finite: bool
     range: tuple[float, float]
+    gpu: GpuVerdict | None
     problems: tuple[str, ...]
     version: int = REPORT_VERSION
 
@@ -62,19 +65,29 @@ class Verification:
             f"largest intermediate {half}, half ends at 65504",
             f"output               {self.range[0]:.3f} to {self.range[1]:.3f}, {'finite' if self.finite else 'NOT FINITE'}",
         ]
+        if self.gpu is not None:
+            lines.append(self.gpu.as_text())
         return "\n".join([*lines, *(f"problem              {problem}" for problem in self.problems)])
 
 
-def verify_tflite(path: str | Path, against: str | Path | None = None, threads: int | None = None) -> Verification:
+def verify_tflite(
+    path: str | Path,
+    against: str | Path | None = None,
+    threads: int | None = None,
+    gpu: bool = False,
+    photos: str | Path | None = None,
+) -> Verification:
     """Runs a file on the built-in images at its own tile size and compares.
 
     Args:
         path: the .tflite.
         against: any model of the same scale.
         threads: of the CPU engine.
+        gpu: run the GPU engine too.
+        photos: folder of photos for the GPU engine's tiles; without it dead leaves stand in.
 
     Raises:
-        ModelError: the file or the model cannot be read, or their scales differ.
+        ModelError: the file or the model cannot be read, their scales differ, or the GPU engine cannot be run at all.
     """
     inspection, engine = inspect_tflite(path), CpuEngine(path, threads)
     images = synthetic_images(*engine.tile)
@@ -95,6 +108,8 @@ def verify_tflite(path: str | Path, against: str | Path | None = None, threads: 
         problems.append(f"XNNPACK splits it into {inspection.cpu_partitions} pieces")
     if inspection.max_rank > 4:
         problems.append(f"a tensor of rank {inspection.max_rank}: phone GPUs take 4")
+    on_gpu = verify_on_gpu(engine, photos) if gpu else None
+    problems += on_gpu.problems() if on_gpu else []
     return Verification(
         file=str(path),
         against=None if against is None else str(against),
@@ -105,6 +120,7 @@ def verify_tflite(path: str | Path, against: str | Path | None = None, threads: 
         half_tensor=half and half.tensor,
         finite=finite,
         range=(float(min(y.min() for y in outputs)), float(max(y.max() for y in outputs))),
+        gpu=on_gpu,
         problems=tuple(problems),
     )
 

@@ -62,6 +62,18 @@ def upscale_window(window: np.ndarray, kind: ImageKind, run: Run, scale: int, se
     return Upscaled(_run_colour(colour, run), _keep_flat_opacity(large_alpha, alpha, scale))
 
 
+def network_colour(window: np.ndarray, kind: ImageKind) -> np.ndarray:
+    """The colour of a window as the network is given it: (h, w, 3) float32, multiplied by opacity.
+
+    Args:
+        window: (h, w, bands) uint8 or uint16, as the kind says.
+        kind: the image's kind.
+    """
+    values = window.astype(np.float32) / np.float32(kind.white)
+    colour = values[..., : kind.colours] * (values[..., -1:] if kind.alpha else 1)
+    return np.ascontiguousarray(np.broadcast_to(colour, (*colour.shape[:2], 3)))
+
+
 def write_samples(result: Upscaled, rows: slice, columns: slice, kind: ImageKind, out: np.ndarray, made: "ValueRange") -> None:
     """Round a part of a result to the file's samples.
 

@@ -67,6 +67,18 @@ def converted(released, tmp_path_factory):
     return tflite
 
 
+@pytest.fixture(scope="session")
+def software_vulkan():
+    """Name -> software Vulkan device; unpacked by scripts/gpu_packages.sh."""
+    from conversion.vulkan_devices import software_devices
+
+    devices = {device.name: device for device in software_devices()}
+    if not devices:
+        assert not os.environ.get("MOBILE_SR_REQUIRE_SHARED"), "the software Vulkan devices must be there in CI"
+        pytest.skip("needs the software Vulkan devices: run scripts/gpu_packages.sh")
+    return devices
+
+
 def randomise(model, seed=0):
     """Gives every weight a random value: a fold or a rewrite that is right only for initial weights then fails."""
     rng = np.random.default_rng(seed)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from conftest import randomise
 
-from conversion.rescaling import TARGET, measure_ranges, rescale
+from conversion.engine_facts import HALF_TARGET
+from conversion.rescaling import measure_ranges, rescale
 from conversion.rewrites import centre_norm_inputs, deploy_graph, merge_repeated_inputs, merge_thin_pointwise, nest_concatenations
 from keras_models.folding import fold
 from keras_models.graph import Graph, Node, graph_of, to_keras
@@ -118,7 +119,7 @@ def test_rescaling_is_exact_and_brings_magnitudes_to_the_target():
     outputs = [keras.ops.convert_to_numpy(to_keras(g, None, None)(image)["upscaled"]) for g in (graph, scaled)]
     assert np.array_equal(*outputs)  # powers of two: not even a rounding differs
     after = measure_ranges(scaled, [image])
-    assert all(TARGET / 2 <= after[name] <= TARGET * 2 for name in ("a", "b", "c"))
+    assert all(HALF_TARGET / 2 <= after[name] <= HALF_TARGET * 2 for name in ("a", "b", "c"))
 
 
 def test_rescaling_leaves_what_nothing_undoes():

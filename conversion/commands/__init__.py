@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from conversion.commands.benchmark import benchmark
 from conversion.commands.benchmark_training import benchmark_training
 from conversion.commands.compare_optimizers import compare_optimizers
 from conversion.commands.convert import convert
@@ -10,6 +11,8 @@ from conversion.commands.fold import fold
 from conversion.commands.import_checkpoint import import_checkpoint
 from conversion.commands.inspect import inspect
 from conversion.commands.models import models
+from conversion.commands.qat import qat
+from conversion.commands.recipes import recipes
 from conversion.commands.train import train
 from conversion.commands.upscale import upscale
 from conversion.commands.verify import verify
@@ -22,8 +25,11 @@ COMMANDS: dict[str, Callable] = {
     "evaluate": evaluate,
     "verify": verify,
     "inspect": inspect,
+    "benchmark": benchmark,
     "models": models,
     "train": train,
+    "qat": qat,
+    "recipes": recipes,
     "compare-optimizers": compare_optimizers,
     "benchmark-training": benchmark_training,
 }

@@ -10,7 +10,7 @@ def inspect(
     file: Annotated[Path, typer.Argument(help="A .tflite.")],
     json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
 ) -> None:
-    """Print what a .tflite is: tensors, operations, quantization, CPU partitions, metadata."""
+    """Print what a .tflite is: tensors, operations, quantization, CPU partitions, GPU verdict, metadata."""
     from conversion.commands.results import give
     from conversion.inspect import inspect_tflite
 

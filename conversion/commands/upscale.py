@@ -62,10 +62,10 @@ def _check_input(source: Path) -> None:
 
 
 def _open_engine(model: str, threads: int | None) -> "CpuEngine":
-    from conversion.litert import CpuEngine
     from conversion.model_files import tflite_for
+    from conversion.whole_image import open_engine
 
-    return CpuEngine(tflite_for(model), threads)
+    return open_engine(tflite_for(model), threads)
 
 
 def _output_file(source: Path, output: Path | None, ending: str, image_format: str | None) -> Path:

@@ -9,19 +9,19 @@ import typer
 def verify(
     file: Annotated[Path, typer.Argument(help="A .tflite.")],
     against: Annotated[str | None, typer.Option(help="Model to compare with: preset, .keras, checkpoint, .tflite or .onnx.")] = None,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Run the GPU engine.")] = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Run it on the GPU too, or on software ones (scripts/gpu_packages.sh).")] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder of photos for the tiles of --gpu.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; all cores by default.")] = None,
     json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
 ) -> None:
-    """Run a .tflite on built-in images: difference to its source, CPU partitions, half precision's range."""
-    from keras_models.errors import ModelError
-
-    if gpu:
-        raise ModelError("--gpu: the GPU engine is not part of this version: verify on the CPU")
+    """Run a .tflite on built-in images: difference to its source, CPU partitions, half precision's range, the GPU engine."""
     from conversion.commands.results import give
     from conversion.verify import verify_tflite
+    from keras_models.errors import ModelError
 
-    result = verify_tflite(file, against, threads)
+    if data is not None and not gpu:
+        raise ModelError("--data: only --gpu takes its tiles from photos: add --gpu or leave --data out")
+    result = verify_tflite(file, against, threads, gpu, data)
     give(result, json_output)
     if result.problems:
         raise ModelError(f"{file}: {'; '.join(result.problems)}: convert it again")

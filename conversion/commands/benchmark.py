@@ -1,0 +1,103 @@
+"""`mobile-sr benchmark`: how fast a .tflite is, on this machine or on a phone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from conversion.benchmark_host import HostBenchmark
+    from conversion.benchmark_phone import PhoneBenchmark
+
+
+def benchmark(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=".tflite files.")],
+    threads: Annotated[str, typer.Option(help="CPU threads to try, such as 1,2.")] = "1",
+    gpu: Annotated[bool, typer.Option("--gpu", help="The GPU too, in half and in single precision.")] = False,
+    runs: Annotated[int, typer.Option(help="Timed runs of each setting.")] = 20,
+    tiles: Annotated[str | None, typer.Option(help="Tile sizes to try here, such as 64x64,180x320; default the file's own.")] = None,
+    photo: Annotated[Path | None, typer.Option(help="A photo to upscale here from file to file: megapixels a second.")] = None,
+    adb: Annotated[bool, typer.Option("--adb", help="Measure on a connected phone instead.")] = False,
+    binary: Annotated[Path | None, typer.Option(help="With --adb: TFLite's benchmark_model for the phone, see docs/speed.md.")] = None,
+    engines: Annotated[str | None, typer.Option(help="With --adb: cpu, xnnpack, xnnpack-fp16, gpu, gpu-fp32; default xnnpack.")] = None,
+    device: Annotated[str | None, typer.Option(help="With --adb: serial number of the phone.")] = None,
+    pause: Annotated[float, typer.Option(help="With --adb: seconds between two measurements, to cool down.")] = 30.0,
+    profile: Annotated[bool, typer.Option("--profile", help="With --adb: time by operator.")] = False,
+    adb_program: Annotated[str, typer.Option(help="With --adb: the adb program.")] = "adb",
+    json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
+    csv_output: Annotated[Path | None, typer.Option("--csv", help="Write CSV to this file.")] = None,
+) -> None:
+    """Measure time and memory of .tflite files, here or on a phone."""
+    from conversion.commands.results import give
+    from keras_models.errors import ModelError
+    from keras_models.outputs import atomic_output
+
+    numbers = [_number("--threads", word) for word in threads.split(",")]
+    if adb:
+        _refuse("--adb measures on the phone", {"--tiles": tiles, "--photo": photo})
+        result = _phone(files, numbers, gpu, runs, binary, engines, device, pause, profile, adb_program)
+    else:
+        _refuse("only --adb takes it", {"--binary": binary, "--engines": engines, "--device": device, "--profile": profile or None})
+        result = _host(files, numbers, gpu, runs, tiles, photo)
+    if csv_output is not None:
+        with atomic_output(csv_output) as temporary:
+            temporary.write_text(result.as_csv())
+    give(result, json_output)
+    if result.problems:
+        raise ModelError("; ".join(result.problems))
+
+
+def _host(
+    files: list[Path], threads: list[int], gpu: bool, runs: int, tiles: str | None, photo: Path | None
+) -> "HostBenchmark":
+    from conversion.benchmark_host import HostJob, benchmark_on_host
+    from conversion.commands.progress import progress_bar
+
+    sizes = [None] if tiles is None else [_size(word) for word in tiles.split(",")]
+    with progress_bar("measuring") as advance:
+        return benchmark_on_host(HostJob(files, threads, sizes, runs, photo, gpu), advance)
+
+
+def _phone(
+    files: list[Path],
+    threads: list[int],
+    gpu: bool,
+    runs: int,
+    binary: Path | None,
+    engines: str | None,
+    device: str | None,
+    pause: float,
+    profile: bool,
+    adb_program: str,
+) -> "PhoneBenchmark":
+    from conversion.adb import Phone
+    from conversion.benchmark_phone import PhoneJob, benchmark_on_phone
+    from keras_models.errors import ModelError
+
+    if binary is None:
+        raise ModelError("--adb: give TFLite's benchmark_model for the phone with --binary PATH; docs/speed.md says where it comes from")
+    names = (engines or "xnnpack").split(",") + (["gpu", "gpu-fp32"] if gpu else [])
+    job = PhoneJob(files, binary, list(dict.fromkeys(names)), threads, runs, pause, profile)
+    return benchmark_on_phone(job, Phone(adb_program, device))
+
+
+def _refuse(why: str, given: dict) -> None:
+    from keras_models.errors import ModelError
+
+    for option, value in given.items():
+        if value is not None:
+            raise ModelError(f"{option}: {why}: leave it out")
+
+
+def _number(option: str, word: str) -> int:
+    from keras_models.errors import ModelError
+
+    try:
+        return int(word)
+    except ValueError:
+        raise ModelError(f"{option} {word}: give whole numbers such as 1,2") from None
+
+
+def _size(word: str) -> tuple[int, int]:
+    height, _, width = word.partition("x")
+    return _number("--tiles", height), _number("--tiles", width or height)

@@ -1,0 +1,45 @@
+"""`mobile-sr qat`: a full-integer .tflite from quantization-aware training; a run that was stopped goes on by itself."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def qat(
+    model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors or .npz: a float network.")],
+    data: Annotated[Path, typer.Option(help="Folder of photos to train on, or with HR/ and LRxS/ in it.")],
+    val: Annotated[Path, typer.Option(help="Folder of photos that choose the best weights, as for --data.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; if it holds this run, training goes on.")],
+    io: Annotated[str, typer.Option(help="int8 or uint8, of the file's input and output.")] = "int8",
+    tile: Annotated[str, typer.Option(help="Static input size HxW, low-resolution pixels.")] = "128x128",
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps in all.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Patches a step.")] = None,
+    patch: Annotated[int | None, typer.Option(help="Side of a patch, low-resolution pixels.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak rate, a share of each channel's rms weight.")] = None,
+    hr_share: Annotated[float | None, typer.Option(help="Share of the high-resolution picture in the target, 0 to 1.")] = None,
+    luma_share: Annotated[float | None, typer.Option(help="Share of the luma error in the loss, 0 to 1.")] = None,
+    interval: Annotated[int | None, typer.Option(help="Steps between checkpoints and validations.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all patches.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for the photos' cache; default ~/.cache/mobile-sr.")] = None,
+) -> None:
+    """Train a network to bear 8 bits and write it as a full-integer .tflite; stops and resumes at will."""
+    from conversion.commands.convert import parse_size
+    from conversion.qat_settings import settings_for
+
+    size = parse_size(tile)
+    names = ("steps", "batch", "patch", "lr", "hr_share", "luma_share", "interval", "seed")
+    given = locals()
+    settings = settings_for(**{name: given[name] for name in names if given[name] is not None})
+
+    from conversion.silence import import_keras
+
+    import_keras()
+    from conversion.qat import QatRun, quantize
+    from conversion.training_progress import progress_listener
+
+    result = quantize(model, QatRun(out, data, val, cache), settings, size, io, progress_listener())
+    typer.echo(
+        f"{result.path}: {result.steps} steps, validation PSNR-Y {result.file_psnr_y:.3f} dB "
+        f"({result.emulated_psnr_y:.3f} in emulation), {result.path.stat().st_size:,} bytes"
+    )
