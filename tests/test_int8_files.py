@@ -190,7 +190,37 @@ def test_drop_size_and_colours_of_released_networks(name, allowed, converted, re
              for data in ("Set5", "Set14")}  # fmt: skip
     assert drops["Set5"] <= allowed and drops["Set14"] <= allowed
     assert target.stat().st_size <= 0.36 * full.stat().st_size
-    for level in np.linspace(0, 1, 9):
+    for level in np.round(np.linspace(0, 255, 17)) / 255:  # whole grey levels: the input itself has no others
         grey = np.full((48, 48, 3), level, np.float32)
         error = run(target, grey) - run(full, grey)
         assert np.abs(error.mean(axis=(0, 1))).max() < 0.5 / 255, level
+
+
+@pytest.mark.slow
+def test_recipe_report(network, photos, tmp_path):
+    from conversion.recipe_report import plot, recipe_report
+
+    network.save(tmp_path / "tiny.keras")
+    report = recipe_report(tmp_path / "tiny.keras", photos, photos, tmp_path / "files", tile=(32, 48), runs=2)
+    rows = {row.recipe: row for row in report.rows}
+    assert list(rows) == ["float32", "float16", "dynamic_int8", "int8", "int16x8"]
+    assert rows["int8"].integer_share == 1 and rows["float32"].integer_share == 0 and rows["float32"].drop == 0
+    assert all(row.size == (tmp_path / "files" / f"{name}.tflite").stat().st_size and row.one_thread > 0 for name, row in rows.items())
+    assert report.tensors and list(report.tensors.values()) == sorted(report.tensors.values(), reverse=True)
+    assert "int8 tensors whose rounding hurts most" in report.as_text() and json.dumps(report.as_json())
+    plot(report, tmp_path / "recipes.png")
+    assert Image.open(tmp_path / "recipes.png").size[0] > 500
+
+
+@pytest.mark.slow
+def test_tensors_left_in_float_lose_less(network, photos, tmp_path):
+    network.save(tmp_path / "tiny.keras")
+    image = smooth(1)[0]
+    truth = keras.ops.convert_to_numpy(network(image[None]))[0].clip(0, 1)
+    errors = []
+    for count in (0, 30):
+        card = convert(tmp_path / "tiny.keras", tmp_path / "mixed.tflite", "int8", (32, 32), photos, float_tensors=count)
+        errors.append((run(tmp_path / "mixed.tflite", image) - truth).std())
+    assert card.recipe == "int8, 30 tensors in float" and errors[1] < 0.9 * errors[0]
+    with pytest.raises(ConversionError, match="only --recipe int8"):
+        convert(tmp_path / "tiny.keras", tmp_path / "mixed.tflite", "float32", (32, 32), float_tensors=3)
