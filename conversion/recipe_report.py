@@ -199,6 +199,6 @@ def plot(report: RecipeReport, target: Path) -> None:
         axis.grid(alpha=0.3)
         axis.margins(0.2)
     axes[0].set_ylabel("PSNR-Y, dB")
-    figure.suptitle(f"{report.model} on {report.data}")
+    figure.suptitle(f"{Path(report.model).name} on {Path(report.data).name}")
     with atomic_output(target) as temporary:
         figure.savefig(temporary, dpi=120)
