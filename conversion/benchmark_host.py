@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from conversion.result_table import as_csv, as_table
+from conversion.result_table import as_csv, as_table, problems_of
 from keras_models.errors import ModelError
 
 REPORT_VERSION = 1
@@ -91,7 +91,7 @@ class HostBenchmark:
     @property
     def problems(self) -> tuple[str, ...]:
         """Why rows have no result."""
-        return tuple(f"{row.file} on {row.engine}: {row.problem}" for row in self.rows if row.problem is not None)
+        return problems_of(self.rows)
 
     def as_json(self) -> dict:
         """JSON-ready."""

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from conversion.adb import AdbError, Answer, Phone
 from conversion.benchmark_log import BenchmarkLog, Delegation, OpTime, parse_log
-from conversion.result_table import as_csv, as_table
+from conversion.result_table import as_csv, as_table, problems_of
 from keras_models.errors import ModelError
 
 FOLDER = PurePosixPath("/data/local/tmp/mobile-sr")  # where adb may write and run programs
@@ -106,7 +106,7 @@ class PhoneBenchmark:
     @property
     def problems(self) -> tuple[str, ...]:
         """Why rows have no result."""
-        return tuple(f"{row.file} on {row.engine}: {row.problem}" for row in self.rows if row.problem is not None)
+        return problems_of(self.rows)
 
     def as_json(self) -> dict:
         """JSON-ready."""

@@ -1,5 +1,6 @@
 """Calibration images: what ranges are measured on, from a folder of photos or made up by a seeded generator."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,29 +38,43 @@ def _dead_leaves(height: int, width: int, rng: np.random.Generator) -> np.ndarra
     return image
 
 
+def photo_paths(folder: str | Path) -> list[Path]:
+    """The photos under a folder, sorted.
+
+    Raises:
+        ImageError: no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: no such folder: give a folder of photos")
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+
+
+def shuffled_photos(paths: Sequence[Path], rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """(H, W, 3) uint8 of each photo in an order that the generator draws; those that cannot be read are left out."""
+    from PIL import Image
+
+    for index in rng.permutation(len(paths)):
+        try:
+            with Image.open(paths[index]) as photo:
+                pixels = np.asarray(photo.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            continue
+        yield pixels
+
+
 def photo_crops(folder: str | Path, height: int, width: int, count: int = 16, seed: int = 0) -> list[np.ndarray]:
     """Crops (1, H, W, 3) float32 in [0, 1] of a folder's photos, chosen by the seed.
 
     Raises:
         ImageError: no readable photo of at least that size in the folder.
     """
-    from PIL import Image
-
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ImageError(f"{folder}: no such folder: give a folder of photos")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     rng = np.random.default_rng(seed)
     crops: list[np.ndarray] = []
-    for index in rng.permutation(len(paths)):
-        try:
-            with Image.open(paths[index]) as photo:
-                pixels = np.asarray(photo.convert("RGB"), np.float32) / 255
-        except (OSError, ValueError, Image.DecompressionBombError):
-            continue
+    for pixels in shuffled_photos(photo_paths(folder), rng):
         if pixels.shape[0] >= height and pixels.shape[1] >= width:
             top, left = rng.integers(pixels.shape[0] - height + 1), rng.integers(pixels.shape[1] - width + 1)
-            crops.append(pixels[None, top : top + height, left : left + width])
+            crops.append(pixels[None, top : top + height, left : left + width].astype(np.float32) / 255)
         if len(crops) == count:
             break
     if not crops:

@@ -75,11 +75,11 @@ def convert(
         return _convert_quantized(model, target, recipe, tile or DEFAULT_TILE, calibration, card_beside, float_tensors)
     tile = tile or DEFAULT_TILE
     deploy = fold(load_model(model))
+    if whole_image and has_statistics(graph_of(deploy)):
+        return _convert_whole_image(model, deploy, target, recipe, tile)
     images = synthetic_images(*tile)
     if calibration is not None:
         images += photo_crops(calibration, *tile)
-    if whole_image and has_statistics(graph_of(deploy)):
-        return _convert_whole_image(model, deploy, target, recipe, tile)
     data = tflite_bytes(deploy, recipe, tile, images)
     return write_tflite(
         data, target, images, lambda half_max: card_for(model, deploy, recipe, tile, half_max), allow_overflow, card_beside
@@ -113,8 +113,6 @@ def _convert_quantized(
     card_beside: bool,
     float_tensors: int,
 ) -> Card:
-    if Path(model).suffix.lower() == ".onnx":
-        raise ConversionError(f"{model}: --recipe {recipe} wants a network of this project, not an .onnx file: give float32 or float16")
     deploy = fold(load_model(model))
     images = calibration_images(calibration, recipe, deploy.scale)
     data = quantized_bytes(deploy, recipe, tile, images, float_tensors)

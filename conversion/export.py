@@ -4,7 +4,9 @@ The converter prints a hundred lines and writes to file descriptors of its own, 
 while it works.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -28,23 +30,46 @@ def to_tflite(model: keras.Model | Path, recipe: str) -> bytes:
     Raises:
         ConversionError: the converter refuses the model.
     """
+    import tensorflow as tf
+
+    def options(converter: tf.lite.TFLiteConverter) -> None:
+        if recipe == "float16":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
+
+    return run_converter(model, options)
+
+
+def run_converter(model: keras.Model | Path, options: Callable[[Any], None]) -> bytes:
+    """One run of the TFLite converter with builtin operations.
+
+    Args:
+        model: of static shape; a path is a SavedModel's folder.
+        options: sets what the recipe wants on the converter.
+
+    Raises:
+        ConversionError: the converter refuses the model.
+    """
     if keras.backend.backend() != "tensorflow":
         raise ConversionError(f"conversion runs on Keras' TensorFlow backend, not {keras.backend.backend()}: unset KERAS_BACKEND")
     import tensorflow as tf
 
     load = tf.lite.TFLiteConverter.from_saved_model if isinstance(model, Path) else tf.lite.TFLiteConverter.from_keras_model
-    with silenced(1, 2):
-        converter = load(str(model) if isinstance(model, Path) else model)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if recipe == "float16":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
     with silenced(1, 2) as said:
+        converter = load(str(model) if isinstance(model, Path) else model)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        options(converter)
         try:
             return converter.convert()
         except Exception as error:  # TensorFlow raises its own, RuntimeError and ValueError alike
             reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else said()[-300:]
             raise ConversionError(f"{model.name}: the TFLite converter refused the model: {reason}") from None
+
+
+def forbidden_operations(file: TFLiteFile) -> list[str]:
+    """The names of a file's operations that no .tflite of the contract may hold, sorted, each once."""
+    names = {operation.name for operation in file.operations}
+    return sorted(n for n in names if n in FORBIDDEN or n.startswith(("CUSTOM", "UNKNOWN")))
 
 
 def check_contract(file: TFLiteFile, name: str | Path | None = None) -> None:
@@ -57,8 +82,7 @@ def check_contract(file: TFLiteFile, name: str | Path | None = None) -> None:
     Raises:
         ConversionError: it names the surprise.
     """
-    names = [operation.name for operation in file.operations]
-    bad = sorted({n for n in names if n in FORBIDDEN or n.startswith(("CUSTOM", "UNKNOWN"))})
+    bad = forbidden_operations(file)
     rank = max((len(t.shape) for t in file.tensors), default=0)
     partitions = cpu_partitions(file.path)
     name = name or file.path

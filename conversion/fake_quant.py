@@ -4,14 +4,12 @@ TFLiteConverter's own calibration gives a dilated convolution the scale of the p
 networks. A FAKE_QUANT after every operation states the range instead; the converter turns it into scale and zero point.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import keras
 import numpy as np
 
+from conversion.export import run_converter
 from conversion.int8_graph import PATCHES
-from conversion.silence import silenced
-from keras_models.errors import ConversionError
 from keras_models.graph import Graph, Node, to_keras
 
 Ranges = dict[str, tuple[float, float]]
@@ -95,30 +93,7 @@ def int8_tflite(graph: Graph, ranges: Mapping[str, tuple[float, float]], height:
     import tensorflow as tf
 
     def options(converter: tf.lite.TFLiteConverter) -> None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.inference_input_type = converter.inference_output_type = getattr(tf, io)
 
-    return converted(to_keras(with_fake_quant(graph, ranges), height, width), options)
-
-
-def converted(model: keras.Model, options: Callable[[object], None]) -> bytes:
-    """A quantizing run of the TFLite converter with builtin operations.
-
-    Args:
-        model: of static shape.
-        options: sets what the recipe wants on the converter.
-
-    Raises:
-        ConversionError: the converter refuses the model.
-    """
-    import tensorflow as tf
-
-    with silenced(1, 2) as said:
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        options(converter)
-        try:
-            return converter.convert()
-        except Exception as error:  # TensorFlow raises its own, RuntimeError and ValueError alike
-            reason = " ".join((str(error).strip() or said())[-300:].split())
-            raise ConversionError(f"{model.name}: the TFLite converter refused the quantized graph: {reason}") from None
+    return run_converter(to_keras(with_fake_quant(graph, ranges), height, width), options)

@@ -7,9 +7,8 @@ beyond 65504 becomes infinite, as it would on a GPU.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import flatbuffers
-
-from conversion.tflite_check import parse_checked
+from conversion.tflite_check import packed, parse_checked
+from conversion.tflite_file import text_of
 
 MOVES = ("CONCATENATION", "DEPTH_TO_SPACE", "RESHAPE", "SLICE", "STRIDED_SLICE", "SPLIT", "TRANSPOSE", "DEQUANTIZE")
 """Operations that only move values: rounding them again changes nothing."""
@@ -26,7 +25,7 @@ def half_kinds(data: bytes) -> dict[str, str]:
         tensor name -> kind: the operation that makes it, and for convolutions and products what reads it.
     """
     model = parse_checked(data, "model")
-    return {_text(graph.tensors[tensor].name): kind for graph in model.subgraphs for _, tensor, kind in _rounded(model, graph)}
+    return {text_of(graph.tensors[tensor].name): kind for graph in model.subgraphs for _, tensor, kind in _rounded(model, graph)}
 
 
 def round_to_half(data: bytes, chosen: Callable[[str], bool] = lambda kind: True) -> bytes:
@@ -51,9 +50,7 @@ def round_to_half(data: bytes, chosen: Callable[[str], bool] = lambda kind: True
                 operator.outputs = [whole if int(o) == tensor else int(o) for o in operator.outputs]
                 behind[id(operator)] = [_cast(model, whole, half), _cast(model, half, tensor)]
         graph.operators = [op for old in graph.operators for op in (old, *behind.get(id(old), ()))]
-    builder = flatbuffers.Builder(2 * len(data))
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)
 
 
 def _rounded(model: Any, graph: Any) -> Iterator[tuple[Any, int, str]]:
@@ -97,7 +94,7 @@ def _new_tensor(graph: Any, like: int, kind: int) -> int:
 
     tensor, old = schema.TensorT(), graph.tensors[like]
     tensor.shape, tensor.shapeSignature, tensor.type, tensor.hasRank = old.shape, old.shapeSignature, kind, old.hasRank
-    tensor.name = f"{_text(old.name)}/{len(graph.tensors)}"
+    tensor.name = f"{text_of(old.name)}/{len(graph.tensors)}"
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
 
@@ -108,7 +105,3 @@ def _cast(model: Any, source: int, target: int) -> Any:
     operator = schema.OperatorT()
     operator.opcodeIndex, operator.inputs, operator.outputs = len(model.operatorCodes) - 1, [source], [target]
     return operator
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from conversion.fake_quant import converted
+from conversion.export import run_converter
 from keras_models.graph import Graph, to_keras
 
 
@@ -31,7 +31,8 @@ def int16x8_tflite(graph: Graph, height: int, width: int, images: np.ndarray) ->
 
     def options(converter: tf.lite.TFLiteConverter) -> None:
         both = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_ops = [both, tf.lite.OpsSet.TFLITE_BUILTINS]
         converter.representative_dataset = representative
 
-    return converted(to_keras(graph, height, width), options)
+    return run_converter(to_keras(graph, height, width), options)

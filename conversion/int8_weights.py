@@ -5,10 +5,9 @@ Arithmetic stays in float: nothing but the rounding of the weights, which `conve
 
 from typing import Any
 
-import flatbuffers
 import numpy as np
 
-from conversion.tflite_check import parse_checked
+from conversion.tflite_check import packed, parse_checked
 
 LEVELS = 127
 DEQUANTIZE_VERSION = 5  # the first that knows a scale for each channel
@@ -42,9 +41,7 @@ def with_int8_weights(data: bytes) -> bytes:
         operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.DequantizeOptions, schema.DequantizeOptionsT()
         added.append(operator)
     graph.operators = [*added, *graph.operators]
-    builder = flatbuffers.Builder(len(data) + (1 << 16))
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)
 
 
 def _kernels(model: Any) -> dict[int, int]:

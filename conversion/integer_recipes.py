@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from conversion.export import FORBIDDEN, to_tflite
+from conversion.export import forbidden_operations, to_tflite
 from conversion.fake_quant import int8_tflite
 from conversion.gptq import rounded
 from conversion.int8 import CALIBRATION_TILE, CROPS, TRACED, int8_form, quantize
@@ -71,7 +71,7 @@ def finish(data: bytes, card: dict, path: Path, name: str | Path) -> None:
     """
     path.write_bytes(with_shared_vectors(with_metadata(data, card)))
     file = read_tflite(path)
-    bad = sorted({op.name for op in file.operations if op.name in FORBIDDEN or op.name.startswith(("CUSTOM", "UNKNOWN"))})
+    bad = forbidden_operations(file)
     if bad:
         raise ConversionError(f"{name}: the converted graph holds {', '.join(bad)}: report the network")
     floats = [tensor for tensor in file.tensors if tensor.dtype.startswith("float")]

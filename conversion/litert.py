@@ -9,7 +9,7 @@ import numpy as np
 
 from conversion.silence import silenced
 from conversion.tflite_check import read_checked
-from keras_models.errors import ModelError
+from keras_models.errors import ModelError, one_line
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
@@ -84,7 +84,7 @@ class CpuEngine:
             self._interpreter.invoke()
             result = self._interpreter.get_tensor(self._output["index"])[0]
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{self.path}: LiteRT failed on a {height}x{width} window ({_line(error)}): try another --tile") from error
+            raise ModelError(f"{self.path}: LiteRT failed on a {height}x{width} window ({one_line(error)}): try another --tile") from error
         return self._from_tensor(result)
 
     def _open(self) -> None:
@@ -96,7 +96,7 @@ class CpuEngine:
                 self._interpreter.allocate_tensors()
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{self.path}: LiteRT cannot run this file ({_line(error)}): convert it with builtin operators") from error
+            raise ModelError(f"{self.path}: LiteRT cannot run this file ({one_line(error)}): convert it with builtin operators") from error
         self._pick(inputs, outputs)
 
     def _pick(self, inputs: Sequence[dict[str, Any]], outputs: Sequence[dict[str, Any]]) -> None:
@@ -114,7 +114,7 @@ class CpuEngine:
             with silenced():
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{self.path}: cannot run at {height}x{width} ({_line(error)}): give a smaller --tile") from error
+            raise ModelError(f"{self.path}: cannot run at {height}x{width} ({one_line(error)}): give a smaller --tile") from error
         self._window = (height, width)
 
     def _try_resizing(self) -> bool:
@@ -167,7 +167,7 @@ def _super_resolution_shapes(path: Path, interpreter: "Interpreter", image: int,
         try:
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{path}: cannot run at 64x64 ({_line(error)}): convert it with a static shape") from error
+            raise ModelError(f"{path}: cannot run at 64x64 ({one_line(error)}): convert it with a static shape") from error
         source, target = details()
     shape_in, shape_out = tuple(map(int, source["shape"])), tuple(map(int, target["shape"]))
     shapes = f"{path}: input {list(shape_in)}, output {list(shape_out)}"
@@ -196,7 +196,3 @@ def _cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         return os.cpu_count() or 1
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -9,7 +9,7 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from conversion.onnx_graph import OnnxGraph, OnnxNode
-from keras_models.errors import ConversionError
+from keras_models.errors import ConversionError, one_line
 
 LARGEST_CONSTANT = 1 << 24
 """Elements that a computed constant may have; a larger one stays an operation."""
@@ -53,7 +53,7 @@ def _value(graph: OnnxGraph, node: OnnxNode, shapes: dict[str, tuple[int, ...]])
             model = helper.make_model(one, opset_imports=[helper.make_opsetid("", graph.opset)])
             return np.asarray(ReferenceEvaluator(model).run(None, feeds)[0])
     except Exception as error:  # each operation of the reference raises its own
-        reason = (" ".join(str(error).split()) or type(error).__name__)[:160]
+        reason = one_line(error, 160)
         raise ConversionError(f"{node.op} {node.output!r} cannot be computed from its constants ({reason}): export it again") from None
 
 

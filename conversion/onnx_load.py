@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from conversion.onnx_graph import OnnxGraph
-from keras_models.errors import ConversionError, ModelError
+from keras_models.errors import ConversionError, ModelError, one_line
 
 MAX_BYTES = 1 << 29
 """Weights and graph together; the largest published super-resolution networks for phones have a hundredth of it."""
@@ -42,7 +42,7 @@ def read_onnx(path: str | Path) -> onnx.ModelProto:
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
     except Exception as error:  # the checker and the inliner raise their own
-        raise ModelError(f"{path}: not valid ONNX ({_line(error)}): export it again") from None
+        raise ModelError(f"{path}: not valid ONNX ({one_line(error)}): export it again") from None
     return model
 
 
@@ -61,7 +61,7 @@ def _read_external(model: onnx.ModelProto, path: Path) -> None:
                 stream.seek(info.offset or 0)
                 tensor.raw_data = stream.read(budget if info.length is None else min(info.length, budget))
         except (OSError, ValueError) as error:
-            raise ModelError(f"{path}: its weights cannot be read ({_line(error)}): put the file beside the model") from None
+            raise ModelError(f"{path}: its weights cannot be read ({one_line(error)}): put the file beside the model") from None
         budget -= len(tensor.raw_data)
         if budget <= 0:
             raise ModelError(f"{path}: its weights have over {MAX_BYTES:,} bytes, which is the most that is read")
@@ -118,12 +118,9 @@ def fixed_graph(model: onnx.ModelProto, path: str | Path, tile: tuple[int, int] 
         try:
             model = onnx.version_converter.convert_version(model, OPSET)
         except Exception as error:  # the converter raises its own
-            raise ConversionError(f"{path}: opset {opset} cannot be upgraded ({_line(error)}): export it with opset 13 or newer") from None
+            said = one_line(error)
+            raise ConversionError(f"{path}: opset {opset} cannot be upgraded ({said}): export it with opset 13 or newer") from None
     try:
         return OnnxGraph(model)
     except ConversionError as error:
         raise ConversionError(f"{path}: {error}") from None
-
-
-def _line(error: Exception) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]

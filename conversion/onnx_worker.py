@@ -19,7 +19,7 @@ from conversion.onnx_load import fixed_graph, read_onnx
 from conversion.onnx_receptive import receptive_radius
 from conversion.onnx_rescaling import open_session, rescale_onnx
 from conversion.onnx_rewrites import rewrite
-from keras_models.errors import ConversionError, MobileSRError
+from keras_models.errors import ConversionError, MobileSRError, one_line
 
 TOLERANCE = 1e-4
 """Largest difference to the untouched file, as a part of the range that its outputs span (at least 1)."""
@@ -129,7 +129,7 @@ def _run_untouched(path: str, images_nchw: list[np.ndarray]) -> list[np.ndarray]
         session = open_session(path)
         return [session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(image)})[0] for image in images_nchw]
     except Exception as error:  # onnxruntime raises a dozen types of its own
-        said = " ".join(str(error).split())[:200]
+        said = one_line(error)
         size = "x".join(str(side) for side in images_nchw[0].shape)
         raise ConversionError(f"{path}: onnxruntime cannot run it on {size} ({said}): export it again") from None
 
@@ -179,7 +179,7 @@ def main() -> None:
     except MobileSRError as error:
         report = {"refused": str(error)}
     except Exception as error:  # a model made to break readers meets any of theirs
-        said = (" ".join(str(error).split()) or type(error).__name__)[:200]
+        said = one_line(error)
         report = {"refused": f"{job['model']}: cannot be read as a network ({said}): export it again"}
     (folder / "report.json").write_text(json.dumps(report))
 

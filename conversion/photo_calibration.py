@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from conversion.calibration import photo_paths, shuffled_photos
 from keras_models.bicubic import crop_to_multiple, shrink
 from keras_models.errors import ImageError
-from keras_models.photos import SUFFIXES
 
 PLACES = 12
+
 
 def low_resolution_crops(folder: str | Path, size: int, scale: int, count: int, seed: int = 0) -> np.ndarray:
     """Crops of a folder's photos after MATLAB's bicubic shrinking, one of each photo, more of each where photos are few.
@@ -29,22 +30,12 @@ def low_resolution_crops(folder: str | Path, size: int, scale: int, count: int, 
     Raises:
         ImageError: no such folder, no photo in it, or none that is large enough.
     """
-    from PIL import Image
-
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ImageError(f"{folder}: no such folder: give a folder of photos")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    paths = photo_paths(folder)
     if not paths:
         raise ImageError(f"{folder}: no photos in it: give a folder of photos to calibrate on")
     rng = np.random.default_rng(seed)
     photos: list[np.ndarray] = []
-    for index in rng.permutation(len(paths)):
-        try:
-            with Image.open(paths[index]) as photo:
-                pixels = np.asarray(photo.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            continue
+    for pixels in shuffled_photos(paths, rng):
         if min(pixels.shape[:2]) >= size * scale:
             photos.append(shrink(crop_to_multiple(pixels, scale), scale))
         if len(photos) == count:

@@ -38,3 +38,8 @@ def as_csv(rows: Sequence[Any], fields: Sequence[str]) -> str:
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     return text.getvalue()
+
+
+def problems_of(rows: Sequence[Any]) -> tuple[str, ...]:
+    """Why rows have no result: "FILE on ENGINE: problem" of each that has a problem."""
+    return tuple(f"{row.file} on {row.engine}: {row.problem}" for row in rows if row.problem is not None)

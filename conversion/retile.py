@@ -1,10 +1,8 @@
 """The same .tflite for another static tile, without converting again: the interpreter's shapes are written into the file."""
 
-import flatbuffers
-
 from conversion.silence import silenced
-from conversion.tflite_check import parse_checked
-from keras_models.errors import ModelError
+from conversion.tflite_check import packed, parse_checked
+from keras_models.errors import ModelError, one_line
 
 
 def at_tile(data: bytes, height: int, width: int) -> bytes:
@@ -26,12 +24,10 @@ def at_tile(data: bytes, height: int, width: int) -> bytes:
             interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], (1, height, width, 3))
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"this file cannot run at {height}x{width} ({' '.join(str(error).split())[:200]}): convert it again") from error
+        raise ModelError(f"this file cannot run at {height}x{width} ({one_line(error)}): convert it again") from error
     model = parse_checked(data, "model")
     tensors = model.subgraphs[0].tensors
     for detail in interpreter.get_tensor_details():
         if detail["index"] < len(tensors) and len(detail["shape"]):
             tensors[detail["index"]].shape = [int(side) for side in detail["shape"]]
-    builder = flatbuffers.Builder(len(data) + 1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)

@@ -10,7 +10,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from conversion.tflite_check import parse_checked
+from conversion.tflite_check import packed, parse_checked
 
 ALIGNMENT = 16  # of weights, as the schema demands; the generated Python writer does not know it
 
@@ -34,9 +34,7 @@ def with_shared_vectors(data: bytes) -> bytes:
         for operator in graph.operators:
             operator.builtinOptions = _once(operator.builtinOptions, tables)
     _drop_empty_buffers(model)
-    builder = _SharingBuilder(len(data) + (1 << 16))
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return packed(model, _SharingBuilder(len(data) + (1 << 16)))
 
 
 def _drop_empty_buffers(model: Any) -> None:

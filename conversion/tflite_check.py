@@ -4,6 +4,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
+
 from keras_models.errors import ModelError
 
 
@@ -43,6 +45,13 @@ def parse_checked(data: bytes, source: str) -> Any:
     if problem:
         raise ModelError(f"{source}: damaged or cut off: {problem}: download or convert it again")
     return model
+
+
+def packed(model: Any, builder: flatbuffers.Builder | None = None) -> bytes:
+    """The inverse of `parse_checked`: the bytes of a `ModelT`, written by another builder than the stock one if given."""
+    builder = builder or flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
 
 
 def _wrong_index(model: Any, file_bytes: int) -> str | None:

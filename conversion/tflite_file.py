@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.tflite_check import parse_checked, read_checked
+from conversion.tflite_check import packed, parse_checked, read_checked
 
 METADATA_NAME = "mobile_sr"
 
@@ -82,9 +82,9 @@ def read_tflite(path: str | Path) -> TFLiteFile:
         ),
         _tuple(graph.inputs),
         _tuple(graph.outputs),
-        {_text(s.signatureKey): (_names(s.inputs), _names(s.outputs)) for s in model.signatureDefs or []},
+        {text_of(s.signatureKey): (_names(s.inputs), _names(s.outputs)) for s in model.signatureDefs or []},
         len(model.subgraphs),
-        {_text(m.name): _bytes(model.buffers[m.buffer]) for m in model.metadata or []},
+        {text_of(m.name): _bytes(model.buffers[m.buffer]) for m in model.metadata or []},
     )
 
 
@@ -95,7 +95,6 @@ def with_metadata(data: bytes, card: dict) -> bytes:
         data: a .tflite.
         card: JSON-ready; the bytes depend on it alone (sorted keys, no date).
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     model = parse_checked(data, "converted model")
@@ -112,10 +111,8 @@ def with_metadata(data: bytes, card: dict) -> bytes:
     for signature in model.signatureDefs or []:
         for named in (*signature.inputs, *signature.outputs):
             graph.tensors[named.tensorIndex].name = named.name
-    model.metadata = [m for m in model.metadata or [] if _text(m.name) != METADATA_NAME] + [entry]
-    builder = flatbuffers.Builder(len(data) + (1 << 16))
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    model.metadata = [m for m in model.metadata or [] if text_of(m.name) != METADATA_NAME] + [entry]
+    return packed(model)
 
 
 def _tensor(tensor: object, buffers: list) -> Tensor:
@@ -125,7 +122,7 @@ def _tensor(tensor: object, buffers: list) -> Tensor:
     q = tensor.quantization
     scales = tuple(float(v) for v in q.scale) if q is not None and q.scale is not None else ()
     zeros = tuple(int(v) for v in q.zeroPoint) if q is not None and q.zeroPoint is not None else ()
-    return Tensor(_text(tensor.name), _tuple(tensor.shape), dtypes[tensor.type], scales, zeros, len(_bytes(buffers[tensor.buffer])))
+    return Tensor(text_of(tensor.name), _tuple(tensor.shape), dtypes[tensor.type], scales, zeros, len(_bytes(buffers[tensor.buffer])))
 
 
 def _op_name(code: object) -> str:
@@ -133,14 +130,15 @@ def _op_name(code: object) -> str:
 
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return f"CUSTOM:{_text(code.customCode)}" if code.customCode else names.get(builtin, f"UNKNOWN:{builtin}")
+    return f"CUSTOM:{text_of(code.customCode)}" if code.customCode else names.get(builtin, f"UNKNOWN:{builtin}")
 
 
 def _names(maps: list | None) -> tuple[str, ...]:
-    return tuple(_text(m.name) for m in maps or [])
+    return tuple(text_of(m.name) for m in maps or [])
 
 
-def _text(value: bytes | str | None) -> str:
+def text_of(value: bytes | str | None) -> str:
+    """A name as the object API gives it (bytes, text or nothing), as text."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
 
 

@@ -138,5 +138,6 @@ def open_engine(path: str | Path, threads: int | None = None) -> CpuEngine:
     Raises:
         ModelError: as theirs.
     """
-    takes_statistics = "statistics" in (read_tflite(path).card or {}) and len(read_tflite(path).inputs) > 1
+    file = read_tflite(path)
+    takes_statistics = "statistics" in (file.card or {}) and len(file.inputs) > 1
     return WholeImageEngine(path, threads) if takes_statistics else CpuEngine(path, threads)

@@ -18,14 +18,19 @@ from keras_models.errors import ModelError
 class _OverParameterized(keras.layers.Layer):
     """What both layers share: W (filters, in, d_mul), D (in, M * N, d_mul) and the bias, all in PyTorch's order."""
 
+    FOLD: str
+    """How D (i, m, s) and W (o, i, s) make the kernel, as an einsum."""
+    AXES: tuple[int, ...]
+    """The order of the folded kernel's axes (filters, in, M, N) in the stock Keras layer."""
+
     def __init__(
         self,
         kernel_size: int | tuple[int, int],
-        strides: int,
-        padding: str,
-        d_mul: int | None,
-        use_bias: bool,
-        name: str | None,
+        strides: int = 1,
+        padding: str = "same",
+        d_mul: int | None = None,
+        use_bias: bool = True,
+        name: str | None = None,
         dtype: object = None,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
@@ -56,21 +61,21 @@ class _OverParameterized(keras.layers.Layer):
         """Arrays that the authors' PyTorch layer stores beside its weights although they never change."""
         return {} if self.D is None else {"d_diag": self._diagonal}
 
-    def _offset(self) -> object:
-        return ops.add(self.D, self._diagonal)
+    def kernel(self) -> object:
+        """The folded kernel in the stock layer's layout, float32, as a tensor through which gradients flow."""
+        flat = self.W if self.D is None else ops.einsum(self.FOLD, ops.add(self.D, self._diagonal), self.W)
+        return ops.transpose(ops.reshape(flat, (*self.W.shape[:2], *self.kernel_size)), self.AXES)
 
-    def _finish(self, y: object) -> object:
+    def call(self, x):  # noqa: ANN001, ANN202
+        y = self._convolve(x, ops.cast(self.kernel(), self.compute_dtype))
         return y if self.bias is None else ops.add(y, self.bias)
 
-    def _fold(self, equation: str) -> np.ndarray:
-        """The kernel (filters, in, M, N) in float64."""
-        w = np.asarray(ops.convert_to_numpy(self.W), np.float64)
+    def fold(self) -> list[np.ndarray]:
+        """Weights of the equal stock layer, [kernel, bias] or [kernel], summed in float64."""
+        w, *rest = (np.asarray(weight, np.float64) for weight in self.get_weights())
         if self.D is not None:
-            w = np.einsum(equation, np.asarray(ops.convert_to_numpy(self.D), np.float64) + self._diagonal, w)
-        return w.reshape(*w.shape[:2], *self.kernel_size)
-
-    def _bias64(self) -> list[np.ndarray]:
-        return [] if self.bias is None else [np.asarray(ops.convert_to_numpy(self.bias), np.float64)]
+            w = np.einsum(self.FOLD, rest.pop(0) + self._diagonal, w)
+        return [w.reshape(*w.shape[:2], *self.kernel_size).transpose(self.AXES), *rest]
 
     def _spatial(self, input_shape: tuple) -> tuple:
         same = self.padding == "same"
@@ -85,56 +90,34 @@ class _OverParameterized(keras.layers.Layer):
 
 @register_keras_serializable("mobile_sr")
 class DOConv2D(_OverParameterized):
-    """Over-parameterized dense convolution, (N, H, W, C) to (N, H', W', filters); folds to a Conv2D.
+    """Over-parameterized dense convolution, (N, H, W, C) to (N, H', W', filters); folds to a Conv2D (M, N, C, filters).
 
     Args:
         filters: output channels.
         kernel_size: (M, N), or one number for both. 1x1 has no D: W is the kernel.
-        strides: of both axes.
-        padding: "same" (as Keras pads, zeros) or "valid".
-        d_mul: length of the inner sum, M * N if None.
-        use_bias: False for none.
-        name: of the layer.
-        dtype: Keras dtype policy; folding stays float32.
+        options: strides: of both axes. padding: "same" (as Keras pads, zeros) or "valid". d_mul: length of the inner sum,
+            M * N if None. use_bias: False for none. name. dtype: Keras dtype policy; folding stays float32.
 
     Raises:
         ModelError: `d_mul` below M * N.
     """
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | tuple[int, int],
-        strides: int = 1,
-        padding: str = "same",
-        d_mul: int | None = None,
-        use_bias: bool = True,
-        name: str | None = None,
-        dtype: object = None,
-    ) -> None:
-        super().__init__(kernel_size, strides, padding, d_mul, use_bias, name, dtype)
+    FOLD, AXES = "ims,ois->oim", (2, 3, 1, 0)
+
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **options: object) -> None:
+        super().__init__(kernel_size, **options)
         self.filters = filters
 
     def build(self, input_shape: tuple) -> None:
         """Creates W (filters, C, d_mul), D (C, M * N, d_mul) and the bias (filters,)."""
         self._add_weights(input_shape[-1], input_shape[-1], self.filters)
 
-    def kernel(self) -> object:
-        """The folded kernel (M, N, C, filters), float32, as a tensor through which gradients flow."""
-        flat = self.W if self.D is None else ops.einsum("ims,ois->oim", self._offset(), self.W)
-        return ops.transpose(ops.reshape(flat, (*self.W.shape[:2], *self.kernel_size)), (2, 3, 1, 0))
-
-    def call(self, x):  # noqa: ANN001, ANN201, D102
-        kernel = ops.cast(self.kernel(), self.compute_dtype)
-        return self._finish(ops.conv(x, kernel, self.strides, self.padding, data_format="channels_last"))
+    def _convolve(self, x: object, kernel: object) -> object:
+        return ops.conv(x, kernel, self.strides, self.padding, data_format="channels_last")
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """(N, H', W', filters)."""
         return (input_shape[0], *self._spatial(input_shape), self.filters)
-
-    def fold(self) -> list[np.ndarray]:
-        """Weights of the equal Conv2D: [kernel (M, N, C, filters), bias (filters,)], summed in float64."""
-        return [self._fold("ims,ois->oim").transpose(2, 3, 1, 0), *self._bias64()]
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
@@ -143,43 +126,23 @@ class DOConv2D(_OverParameterized):
 
 @register_keras_serializable("mobile_sr")
 class DODepthwiseConv2D(_OverParameterized):
-    """Over-parameterized depthwise convolution, (N, H, W, C) to (N, H', W', C); folds to a DepthwiseConv2D.
+    """Over-parameterized depthwise convolution, (N, H, W, C) to (N, H', W', C); folds to a DepthwiseConv2D (M, N, C, 1).
 
     Arguments and errors as in `DOConv2D`, without `filters`: one kernel a channel.
     """
 
-    def __init__(
-        self,
-        kernel_size: int | tuple[int, int],
-        strides: int = 1,
-        padding: str = "same",
-        d_mul: int | None = None,
-        use_bias: bool = True,
-        name: str | None = None,
-        dtype: object = None,
-    ) -> None:
-        super().__init__(kernel_size, strides, padding, d_mul, use_bias, name, dtype)
+    FOLD, AXES = "ims,ios->iom", (2, 3, 0, 1)
 
     def build(self, input_shape: tuple) -> None:
         """Creates W (C, 1, d_mul), D (C, M * N, d_mul) and the bias (C,)."""
         self._add_weights(input_shape[-1], 1, input_shape[-1])
 
-    def kernel(self) -> object:
-        """The folded kernel (M, N, C, 1), float32, as a tensor through which gradients flow."""
-        flat = self.W if self.D is None else ops.einsum("ims,ios->iom", self._offset(), self.W)
-        return ops.transpose(ops.reshape(flat, (self.W.shape[0], 1, *self.kernel_size)), (2, 3, 0, 1))
-
-    def call(self, x):  # noqa: ANN001, ANN201, D102
-        kernel = ops.cast(self.kernel(), self.compute_dtype)
-        return self._finish(ops.depthwise_conv(x, kernel, self.strides, self.padding, data_format="channels_last"))
+    def _convolve(self, x: object, kernel: object) -> object:
+        return ops.depthwise_conv(x, kernel, self.strides, self.padding, data_format="channels_last")
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """(N, H', W', C)."""
         return (input_shape[0], *self._spatial(input_shape), input_shape[-1])
-
-    def fold(self) -> list[np.ndarray]:
-        """Weights of the equal DepthwiseConv2D: [kernel (M, N, C, 1), bias (C,)], summed in float64."""
-        return [self._fold("ims,ios->iom").transpose(2, 3, 0, 1), *self._bias64()]
 
 
 def _diagonal(in_channels: int, taps: int, d_mul: int) -> np.ndarray:

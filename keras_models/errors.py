@@ -27,3 +27,8 @@ class TrainingError(MobileSRError):
 
 class OutputError(MobileSRError):
     """A file that cannot be written where it was asked for."""
+
+
+def one_line(error: Exception, length: int = 200) -> str:
+    """What another library's error says, as the part of one of ours: on one line, cut; its type's name if it says nothing."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:length]
