@@ -11,13 +11,13 @@ import numpy as np
 from conversion.calibration import photo_crops, synthetic_images
 from conversion.card import Card, sha256_of, source_facts, source_of, tool_versions
 from conversion.export import RECIPES, to_tflite
-from conversion.integer_recipes import QUANTIZED, calibration_images, finish, quantized_bytes
-from conversion.onnx_route import DEFAULT_TILE, convert_onnx
+from conversion.integer.recipes import QUANTIZED, calibration_images, finish, quantized_bytes
+from conversion.onnx.route import DEFAULT_TILE, convert_onnx
 from conversion.rescaling import within_half_range
 from conversion.rewrites import deploy_graph
 from conversion.statistics import epsilon_of, exact_sweeps, has_statistics, with_statistics_input
-from conversion.tflite_file import with_metadata
-from conversion.tflite_output import check_target, write_card, write_tflite
+from conversion.tflite.file import with_metadata
+from conversion.tflite.output import check_target, write_card, write_tflite
 from conversion.wide_vectors import for_wide_vectors
 from keras_models.errors import ConversionError
 from keras_models.folding import fold

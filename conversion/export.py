@@ -10,9 +10,9 @@ from typing import Any
 
 import keras
 
-from conversion.partitions import cpu_partitions
 from conversion.silence import silenced
-from conversion.tflite_file import TFLiteFile
+from conversion.tflite.file import TFLiteFile
+from conversion.tflite.partitions import cpu_partitions
 from keras_models.errors import ConversionError
 
 RECIPES = ("float32", "float16")

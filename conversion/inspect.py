@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from conversion.gpu_ops import check_gpu
-from conversion.partitions import cpu_partitions
-from conversion.tflite_file import Tensor, TFLiteFile, read_tflite
+from conversion.gpu.ops import check_gpu
+from conversion.tflite.file import Tensor, TFLiteFile, read_tflite
+from conversion.tflite.partitions import cpu_partitions
 
 REPORT_VERSION = 2
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conversion.silence import silenced
-from conversion.tflite_check import read_checked
+from conversion.tflite.check import read_checked
 from keras_models.errors import ModelError, one_line
 
 if TYPE_CHECKING:

@@ -55,4 +55,4 @@ def _code_fingerprint() -> bytes:
     import keras_models
 
     folders = (Path(__file__).parent, Path(keras_models.__file__).parent)
-    return b"".join(path.read_bytes() for folder in folders for path in sorted(folder.glob("*.py")))
+    return b"".join(path.read_bytes() for folder in folders for path in sorted(folder.rglob("*.py")))

@@ -51,7 +51,7 @@ def _open_keras(model: str | Path) -> Predictor:
 
 
 def _open_tflite(path: Path, threads: int | None) -> Predictor:
-    from conversion.upscale import upscale_array
+    from conversion.upscaling.upscale import upscale_array
     from conversion.whole_image import open_engine
 
     engine = open_engine(path, threads)

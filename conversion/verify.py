@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from conversion.calibration import synthetic_images
-from conversion.gpu_verify import GpuVerdict, verify_on_gpu
-from conversion.half_range import measure_half_range
+from conversion.gpu.verify import GpuVerdict, verify_on_gpu
 from conversion.inspect import inspect_tflite
 from conversion.litert import CpuEngine
 from conversion.predictors import open_predictor
+from conversion.tflite.half_range import measure_half_range
 from keras_models.errors import ModelError
 
 FLOAT32_TOLERANCE = 2e-5

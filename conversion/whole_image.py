@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from conversion.litert import CpuEngine
-from conversion.tflite_file import read_tflite
+from conversion.tflite.file import read_tflite
 from keras_models.errors import ModelError
 
 Window = tuple[np.ndarray, tuple[slice, slice]]

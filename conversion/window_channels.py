@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conversion.images import ImageKind
+from conversion.upscaling.images import ImageKind
 from keras_models.errors import ModelError
 
 # Low-resolution pixels from here to the nearest other opacity beyond which a network is not asked about opacity.

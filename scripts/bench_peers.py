@@ -122,14 +122,14 @@ class PeerEngine:
         self.engine, self.scale, self.tile = engine, scale, window
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
-        """As `conversion.upscale.Engine`."""
+        """As `conversion.upscaling.upscale.Engine`."""
         return self.engine(window_nhwc[None])[0]
 
 
 def whole_photo(name: str, files: list[Path], photo: Path, threads: int, rounds: int = 3) -> dict:
     """Low-resolution megapixels a second of a photo: ours from file to file, peers in the same code and as bare tiles."""
-    from conversion.images import ImageReader
-    from conversion.upscale import UpscaleOptions, plan_file, upscale_file
+    from conversion.upscaling.images import ImageReader
+    from conversion.upscaling.upscale import UpscaleOptions, plan_file, upscale_file
     from conversion.whole_image import open_engine
 
     kind, ours = ImageReader(photo).kind, open_engine(files[0], threads)

@@ -50,8 +50,8 @@ ROUTES = ("Keras", "onnx2tf as it comes", "onnx2tf after the rewrites")
 def convert_all(model: str, source: str | None, tile: tuple[int, int], folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
     """The files of the routes that work, and the reasons of those that do not; the .onnx is left in the folder."""
     from conversion.convert import convert
-    from conversion.onnx_export import export_onnx
-    from conversion.onnx_route import convert_onnx
+    from conversion.onnx.export import export_onnx
+    from conversion.onnx.route import convert_onnx
     from keras_models.errors import MobileSRError
 
     onnx_file = folder / "source.onnx"
@@ -78,7 +78,7 @@ def plain_onnx2tf(onnx_file: Path, tile: tuple[int, int], folder: Path) -> Path:
     """What onnx2tf itself writes for the file with nothing but its input's size fixed."""
     import onnx
 
-    from conversion.onnx_route import saved_model
+    from conversion.onnx.route import saved_model
 
     model = onnx.load(onnx_file)
     for dim, side in zip(model.graph.input[0].type.tensor_type.shape.dim, (1, 3, *tile)):
@@ -121,7 +121,7 @@ def difference(path: Path, onnx_file: Path, tile: tuple[int, int]) -> float:
     """Largest difference to onnxruntime on the untouched .onnx, over the built-in images."""
     from conversion.calibration import synthetic_images
     from conversion.litert import CpuEngine
-    from conversion.onnx_rescaling import open_session
+    from conversion.onnx.rescaling import open_session
 
     session, engine = open_session(str(onnx_file)), CpuEngine(path, 1)
     feed, largest = session.get_inputs()[0].name, 0.0
@@ -133,8 +133,8 @@ def difference(path: Path, onnx_file: Path, tile: tuple[int, int]) -> float:
 
 def row(route: str, path: Path, times: dict[str, list[float]], errors: dict[str, float]) -> str:
     """One line of the table."""
-    from conversion.partitions import cpu_partitions
-    from conversion.tflite_file import read_tflite
+    from conversion.tflite.file import read_tflite
+    from conversion.tflite.partitions import cpu_partitions
 
     file = read_tflite(path)
     flex = sum(operation.name.startswith("CUSTOM:Flex") for operation in file.operations)

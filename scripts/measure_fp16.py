@@ -17,14 +17,14 @@ from PIL import Image
 
 from conversion.calibration import synthetic_images
 from conversion.export import to_tflite
-from conversion.gpu_engine import GpuJob, run_on_gpu
-from conversion.half_emulation import half_kinds, round_to_half
-from conversion.half_range import tensor_ranges
+from conversion.gpu.devices import VulkanDevice, software_devices
+from conversion.gpu.engine import GpuJob, run_on_gpu
+from conversion.gpu.half_emulation import half_kinds, round_to_half
 from conversion.litert import CpuEngine
 from conversion.rescaling import within_half_range
-from conversion.retile import at_tile
 from conversion.rewrites import deploy_graph
-from conversion.vulkan_devices import VulkanDevice, software_devices
+from conversion.tflite.half_range import tensor_ranges
+from conversion.tflite.retile import at_tile
 from keras_models.folding import fold
 from keras_models.graph import Graph, to_keras
 from keras_models.loading import load_model

@@ -14,7 +14,7 @@ from PIL import Image
 
 from conversion.convert import convert, tflite_bytes
 from conversion.evaluate import evaluate_model
-from conversion.half_range import measure_half_range
+from conversion.tflite.half_range import measure_half_range
 from keras_models.folding import fold
 from keras_models.loading import load_model
 

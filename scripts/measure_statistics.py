@@ -15,7 +15,7 @@ from PIL import Image
 
 from conversion.convert import convert
 from conversion.litert import CpuEngine
-from conversion.upscale import upscale_array
+from conversion.upscaling.upscale import upscale_array
 from conversion.whole_image import WholeImageEngine
 
 

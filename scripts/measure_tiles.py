@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from conversion.litert import CpuEngine
-from conversion.upscale import upscale_array
+from conversion.upscaling.upscale import upscale_array
 
 HALOS = (0, 8, 16, 24, 32, 48)
 TILE = 64

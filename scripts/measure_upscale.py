@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.images import ImageReader
 from conversion.litert import CpuEngine
-from conversion.upscale import UpscaleOptions, plan_file, upscale_file
+from conversion.upscaling.images import ImageReader
+from conversion.upscaling.upscale import UpscaleOptions, plan_file, upscale_file
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ def converted(released, tmp_path_factory):
 @pytest.fixture(scope="session")
 def software_vulkan():
     """Name -> software Vulkan device; unpacked by scripts/gpu_packages.sh."""
-    from conversion.vulkan_devices import software_devices
+    from conversion.gpu.devices import software_devices
 
     devices = {device.name: device for device in software_devices()}
     if not devices:

@@ -1,4 +1,4 @@
-"""Run as a program: what the twin of `conversion.qat_twin` computes beside the Keras 3 graph, as JSON.
+"""Run as a program: what the twin of `conversion.qat.twin` computes beside the Keras 3 graph, as JSON.
 
 It needs TF_USE_LEGACY_KERAS, so it cannot be part of a test's own process.
 
@@ -15,11 +15,11 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
 
-from conversion.fake_quant import with_fake_quant
-from conversion.graph_arrays import unpack
-from conversion.qat_settings import QatSettings
-from conversion.qat_train import Trainer
-from conversion.qat_twin import fake_quant, float_twin
+from conversion.integer.fake_quant import with_fake_quant
+from conversion.qat.graph_arrays import unpack
+from conversion.qat.settings import QatSettings
+from conversion.qat.train import Trainer
+from conversion.qat.twin import fake_quant, float_twin
 from keras_models.graph import to_keras
 
 

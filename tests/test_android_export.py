@@ -10,7 +10,7 @@ from PIL import Image
 from conversion.android_export import add_to_android
 from conversion.card import Card
 from conversion.litert import CpuEngine
-from conversion.tflite_file import read_tflite
+from conversion.tflite.file import read_tflite
 from keras_models.errors import ConversionError
 
 

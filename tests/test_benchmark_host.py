@@ -7,9 +7,9 @@ import pytest
 from test_cli import one_line_error, photo, run
 from tiny_models import tiny_model  # noqa: F401
 
-from conversion.benchmark_host import HostJob, HostRun, benchmark_on_host
-from conversion.benchmark_worker import measure, statistics
-from conversion.result_table import as_table
+from conversion.benchmark.host import HostJob, HostRun, benchmark_on_host
+from conversion.benchmark.result_table import as_table
+from conversion.benchmark.worker import measure, statistics
 from keras_models.errors import ModelError
 
 
@@ -57,8 +57,8 @@ def test_out_of_range(change):
 def test_software_gpus_are_not_timed(monkeypatch, tiny_model):  # noqa: F811
     import numpy as np
 
-    from conversion import benchmark_gpu
-    from conversion.gpu_engine import GpuRefusal, GpuRun
+    from conversion.benchmark import gpu as benchmark_gpu
+    from conversion.gpu.engine import GpuRefusal, GpuRun
 
     def fake(software):
         return lambda jobs, device: [GpuRun(np.zeros(1), "Adapter", software, 0.5, (0.3, 0.02, 0.01))]

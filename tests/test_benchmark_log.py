@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from fake_adb import sections
 
-from conversion.benchmark_log import Delegation, parse_log
+from conversion.benchmark.log import Delegation, parse_log
 
 XNNPACK = Delegation("TfLiteXNNPackDelegate", 118, 121, 4)
 EXPECTED = {  # exit status, init us, first us, average us, applied, GPU API, delegations

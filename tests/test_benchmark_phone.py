@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from test_cli import one_line_error, run
 
-from conversion.adb import AdbError, Phone
-from conversion.benchmark_phone import BINARY, PhoneJob, benchmark_on_phone
+from conversion.benchmark.adb import AdbError, Phone
+from conversion.benchmark.phone import BINARY, PhoneJob, benchmark_on_phone
 from keras_models.errors import ModelError
 
 FAKE = str(Path(__file__).with_name("fake_adb.py"))

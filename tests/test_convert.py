@@ -11,11 +11,11 @@ from PIL import Image
 from conversion.calibration import synthetic_images
 from conversion.convert import convert, tflite_bytes
 from conversion.export import check_contract
-from conversion.half_range import HALF_MAX, measure_half_range
 from conversion.inspect import inspect_tflite
 from conversion.litert import CpuEngine
-from conversion.partitions import cpu_partitions
-from conversion.tflite_file import read_tflite, with_metadata
+from conversion.tflite.file import read_tflite, with_metadata
+from conversion.tflite.half_range import HALF_MAX, measure_half_range
+from conversion.tflite.partitions import cpu_partitions
 from conversion.verify import verify_tflite
 from keras_models.errors import ConversionError, ImageError, ModelError
 from keras_models.folding import fold

@@ -14,13 +14,13 @@ from PIL import Image
 from tiny_models import tiny_model  # noqa: F401
 
 from conversion.convert import tflite_bytes
-from conversion.gpu_engine import GpuJob, GpuRefusal, NoVulkanDevice, run_jobs, run_on_gpu
-from conversion.gpu_verify import HALF_PHOTO_PSNR, SINGLE_TOLERANCE, verify_on_gpu
+from conversion.gpu.devices import VulkanDevice, system_device
+from conversion.gpu.engine import GpuJob, GpuRefusal, NoVulkanDevice, run_jobs, run_on_gpu
+from conversion.gpu.verify import HALF_PHOTO_PSNR, SINGLE_TOLERANCE, verify_on_gpu
 from conversion.litert import CpuEngine
-from conversion.retile import at_tile
-from conversion.tflite_file import read_tflite
+from conversion.tflite.file import read_tflite
+from conversion.tflite.retile import at_tile
 from conversion.verify import verify_tflite
-from conversion.vulkan_devices import VulkanDevice, system_device
 from keras_models.errors import ModelError
 from keras_models.folding import fold
 from keras_models.metrics import measure, to_uint8
@@ -32,7 +32,7 @@ SHIPPED = [path for path in sorted(WEIGHTS.glob("*.tflite")) if {t.dtype for t i
 @pytest.fixture(autouse=True)
 def without_a_real_gpu(monkeypatch):
     """The software devices are what is tested, on machines with a GPU too."""
-    monkeypatch.setattr("conversion.gpu_verify.system_device", lambda: None)
+    monkeypatch.setattr("conversion.gpu.verify.system_device", lambda: None)
 
 
 def assert_good(verdict):
@@ -163,7 +163,7 @@ def test_a_driver_without_a_device(tiny_model, tmp_path, software_vulkan, monkey
     nothing = {name: str(tmp_path / "none.json") for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")}
     with pytest.raises(NoVulkanDevice, match="show no device"):
         run_on_gpu(job, VulkanDevice("system", software_vulkan["swiftshader"].environment | nothing))
-    monkeypatch.setattr("conversion.gpu_verify.system_device", system_device)
+    monkeypatch.setattr("conversion.gpu.verify.system_device", system_device)
     monkeypatch.setenv("VK_DRIVER_FILES", nothing["VK_DRIVER_FILES"])  # the software devices step in
     verdict = verify_on_gpu(CpuEngine(tiny_model("nearest")))
     assert {check.device.split()[0] for check in verdict.checks} == {"SwiftShader", "llvmpipe"}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from gpu_op_models import CASES, build
 
-from conversion.gpu_engine import GpuJob, GpuRefusal, GpuRun, run_jobs
-from conversion.gpu_ops import RULES, check_gpu, gpu_table
+from conversion.gpu.engine import GpuJob, GpuRefusal, GpuRun, run_jobs
+from conversion.gpu.ops import RULES, check_gpu, gpu_table
 from conversion.inspect import inspect_tflite
 from conversion.silence import silenced
 from keras_models.errors import ModelError

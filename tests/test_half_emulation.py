@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gpu_op_models import Net, constant
 
-from conversion.half_emulation import half_kinds, round_to_half
+from conversion.gpu.half_emulation import half_kinds, round_to_half
 from conversion.silence import silenced
 
 

@@ -4,7 +4,7 @@ import pyvips
 from photos import exif, noise, profile, samples_of, save_cmyk, save_pillow, save_vips, smooth, turned
 from PIL import Image
 
-from conversion.images import ImageKind, ImageReader, read_image
+from conversion.upscaling.images import ImageKind, ImageReader, read_image
 from keras_models.errors import ImageError
 
 

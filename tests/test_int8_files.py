@@ -11,14 +11,14 @@ from PIL import Image
 from conversion.convert import convert
 from conversion.evaluate import evaluate_model
 from conversion.export import to_tflite
-from conversion.fake_quant import int8_tflite, with_fake_quant
-from conversion.gptq import round_to_grid, rounded
 from conversion.inspect import inspect_tflite
-from conversion.int8 import quantize
-from conversion.int8_weights import with_int8_weights
+from conversion.integer.fake_quant import int8_tflite, with_fake_quant
+from conversion.integer.gptq import round_to_grid, rounded
+from conversion.integer.int8 import quantize
+from conversion.integer.int8_weights import with_int8_weights
+from conversion.integer.shared_vectors import with_shared_vectors
 from conversion.litert import CpuEngine
-from conversion.shared_vectors import with_shared_vectors
-from conversion.tflite_file import read_tflite, with_metadata
+from conversion.tflite.file import read_tflite, with_metadata
 from keras_models.errors import ConversionError, ImageError
 from keras_models.graph import graph_of, to_keras
 from keras_models.lkdn import LKDN
@@ -104,7 +104,7 @@ def test_integer_kernels_agree_with_the_simulation_and_the_network(quantized, ne
 def test_rounded_weights_beat_nearest_ones(network, quantized, tmp_path):
     """Control: the same graph and ranges with the float weights left to the converter's rounding."""
     graph, ranges, data = quantized
-    from conversion.int8 import int8_form
+    from conversion.integer.int8 import int8_form
 
     images = smooth(6)
     graph = int8_form(network, images)
@@ -198,7 +198,7 @@ def test_drop_size_and_colours_of_released_networks(name, allowed, converted, re
 
 @pytest.mark.slow
 def test_recipe_report(network, photos, tmp_path):
-    from conversion.recipe_report import plot, recipe_report
+    from conversion.integer.report import plot, recipe_report
 
     network.save(tmp_path / "tiny.keras")
     report = recipe_report(tmp_path / "tiny.keras", photos, photos, tmp_path / "files", tile=(32, 48), runs=2)

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from conftest import randomise
 
-from conversion.channel_split import rounding_noise, split_by_range
-from conversion.equalisation import centre, channel_extremes, equalise, equalised
-from conversion.fake_quant import fixed_ranges, range_groups
-from conversion.int8 import OPERATIONS
-from conversion.int8_graph import PATCHES, image_skip, int8_graph, norms_to_products
-from conversion.merged_tail import merge_tail
-from conversion.ranges import best_range, find_ranges, gelu
-from conversion.sensitivity import trace
+from conversion.integer.channel_split import rounding_noise, split_by_range
+from conversion.integer.equalisation import centre, channel_extremes, equalise, equalised
+from conversion.integer.fake_quant import fixed_ranges, range_groups
+from conversion.integer.int8 import OPERATIONS
+from conversion.integer.int8_graph import PATCHES, image_skip, int8_graph, norms_to_products
+from conversion.integer.merged_tail import merge_tail
+from conversion.integer.ranges import best_range, find_ranges, gelu
+from conversion.integer.sensitivity import trace
 from keras_models.graph import Graph, Node, graph_of, to_keras
 from keras_models.lkdn import LKDN
 

@@ -10,10 +10,10 @@ import pytest
 from conftest import randomise
 
 from conversion.inspect import inspect_tflite
-from conversion.onnx_export import EMIT, export_onnx, onnx_model
-from conversion.onnx_load import fixed_graph, read_onnx
-from conversion.onnx_rewrites import rewrite
-from conversion.onnx_route import convert_onnx
+from conversion.onnx.export import EMIT, export_onnx, onnx_model
+from conversion.onnx.load import fixed_graph, read_onnx
+from conversion.onnx.rewrites import rewrite
+from conversion.onnx.route import convert_onnx
 from keras_models.errors import ConversionError
 from keras_models.folding import fold
 from keras_models.graph import Graph, Node

@@ -6,18 +6,18 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from conversion import onnx_rewrites
 from conversion.engine_facts import HALF_TARGET
-from conversion.onnx_branches import merge_parallel, merge_pointwise, merge_repeated_inputs
-from conversion.onnx_folding import drop_identities, fold_constants, merge_twins
-from conversion.onnx_graph import OnnxGraph
-from conversion.onnx_load import fixed_graph, read_onnx
-from conversion.onnx_norms import centre_norms, channels_first_norms, lower_layer_norms, plain_powers
-from conversion.onnx_receptive import receptive_radius
-from conversion.onnx_rescaling import rescale_onnx
-from conversion.onnx_rewrites import clip_output, fuse_gelus, nest_concats, rewrite
-from conversion.onnx_rings import fold_rings
-from conversion.onnx_shuffles import name_shuffles, reorder_shuffles
+from conversion.onnx import rewrites as onnx_rewrites
+from conversion.onnx.branches import merge_parallel, merge_pointwise, merge_repeated_inputs
+from conversion.onnx.folding import drop_identities, fold_constants, merge_twins
+from conversion.onnx.graph import OnnxGraph
+from conversion.onnx.load import fixed_graph, read_onnx
+from conversion.onnx.norms import centre_norms, channels_first_norms, lower_layer_norms, plain_powers
+from conversion.onnx.receptive import receptive_radius
+from conversion.onnx.rescaling import rescale_onnx
+from conversion.onnx.rewrites import clip_output, fuse_gelus, nest_concats, rewrite
+from conversion.onnx.rings import fold_rings
+from conversion.onnx.shuffles import name_shuffles, reorder_shuffles
 from keras_models.errors import ConversionError
 
 RNG = np.random.default_rng(0)

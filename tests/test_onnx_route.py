@@ -11,12 +11,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tiny_models import tiny_model  # noqa: F401
 
-from conversion import onnx_route, onnx_worker
 from conversion.halo import measure_halo
 from conversion.inspect import inspect_tflite
 from conversion.litert import CpuEngine
-from conversion.onnx_route import convert_onnx, saved_model
-from conversion.onnx_worker import prepare
+from conversion.onnx import route as onnx_route
+from conversion.onnx import worker as onnx_worker
+from conversion.onnx.route import convert_onnx, saved_model
+from conversion.onnx.worker import prepare
 from keras_models.errors import ConversionError, MobileSRError
 
 RNG = np.random.default_rng(0)

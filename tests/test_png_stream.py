@@ -6,8 +6,8 @@ import pyvips
 from photos import exif, noise, png_chunks, profile, save_pillow
 from PIL import Image
 
-from conversion.images import ImageKind, ImageReader
-from conversion.png_stream import PngStream
+from conversion.upscaling.images import ImageKind, ImageReader
+from conversion.upscaling.png_stream import PngStream
 
 
 def encode(samples, portions, source=None):

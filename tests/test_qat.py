@@ -13,7 +13,7 @@ import pytest
 from tiny_training import make_photos
 
 ROOT = Path(__file__).resolve().parents[1]
-QAT_ONLY = {"conversion/qat_train.py", "conversion/qat_twin.py"}
+QAT_ONLY = {"conversion/qat/train.py", "conversion/qat/twin.py"}
 SMALL = ["--batch", "2", "--patch", "16", "--steps", "12", "--interval", "4", "--tile", "16x16"]
 
 
@@ -55,7 +55,7 @@ def test_only_the_training_process_knows_legacy_keras():
     """Statically over all files, and by importing every module but the two."""
     legacy = {"tensorflow_model_optimization", "tf_keras"}
     paths = [*ROOT.glob("keras_models/**/*.py"), *ROOT.glob("conversion/**/*.py")]
-    assert {str(p.relative_to(ROOT)) for p in paths if legacy & imported(p)} == {"conversion/qat_twin.py"}
+    assert {str(p.relative_to(ROOT)) for p in paths if legacy & imported(p)} == {"conversion/qat/twin.py"}
     code = f"""
 import os, pathlib, sys, importlib
 for path in [*pathlib.Path("keras_models").rglob("*.py"), *pathlib.Path("conversion").rglob("*.py")]:
@@ -64,7 +64,7 @@ for path in [*pathlib.Path("keras_models").rglob("*.py"), *pathlib.Path("convers
         importlib.import_module(name)
 assert "TF_USE_LEGACY_KERAS" not in os.environ
 assert not {{"tensorflow_model_optimization", "tf_keras"}} & set(sys.modules)
-import conversion.qat_train
+import conversion.qat.train
 assert os.environ["TF_USE_LEGACY_KERAS"] == "1" and "tf_keras" in sys.modules
 """
     done = program("-c", code, cwd=ROOT)
@@ -120,7 +120,7 @@ def test_a_few_steps_learn_and_leave_alone_what_is_fixed(measured):
 
 def test_the_command_ends_with_a_full_integer_file(finished, photos):
     from conversion.evaluate import evaluate_model
-    from conversion.tflite_file import read_tflite
+    from conversion.tflite.file import read_tflite
 
     out, done = finished
     assert done.returncode == 0, done.stderr
@@ -140,7 +140,7 @@ def test_uint8_files_compute_the_same(finished):
 
     from conversion.card import Card
     from conversion.litert import CpuEngine
-    from conversion.qat import best_of, write_int8
+    from conversion.qat.run import best_of, write_int8
 
     out, _ = finished
     card = Card(**json.loads((out / "tiny_int8.json").read_text()))
@@ -155,13 +155,13 @@ def test_a_killed_run_goes_on(finished, photos, tmp_path):
     """kill -9 after the first checkpoint; the same process again ends where the undisturbed one did."""
     from dataclasses import asdict
 
-    from conversion.qat_settings import settings_for
+    from conversion.qat.settings import settings_for
 
     whole, _ = finished
     for name in ("start.npz", "float.npz", "run.json"):
         (tmp_path / name).write_bytes((whole / name).read_bytes())
     settings = json.dumps(asdict(settings_for(batch=2, patch=16, steps=12, interval=4)))
-    arguments = ["-m", "conversion.qat_train", tmp_path, photos, photos, whole.parent / "cache", settings]
+    arguments = ["-m", "conversion.qat.train", tmp_path, photos, photos, whole.parent / "cache", settings]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with subprocess.Popen([sys.executable, *map(str, arguments)], env=environment, **pipes) as running:

@@ -6,8 +6,8 @@ import pytest
 from tiny_models import SCALE, tiny_model  # noqa: F401
 
 from conversion.litert import CpuEngine
-from conversion.retile import at_tile
-from conversion.tflite_file import read_tflite
+from conversion.tflite.file import read_tflite
+from conversion.tflite.retile import at_tile
 from keras_models.errors import ModelError
 
 

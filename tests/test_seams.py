@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from conversion.litert import CpuEngine
-from conversion.upscale import DEFAULT_HALO, upscale_array
+from conversion.upscaling.upscale import DEFAULT_HALO, upscale_array
 
 
 @pytest.fixture(scope="module")

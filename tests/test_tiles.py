@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from conversion.tiles import plan_fixed_tiles, plan_tiles
+from conversion.upscaling.tiles import plan_fixed_tiles, plan_tiles
 from keras_models.errors import MobileSRError
 
 LENGTHS = [1, 2, 7, 31, 32, 33, 63, 64, 65, 97, 101, 200, 509, 1000]

@@ -11,8 +11,8 @@ from tiny_models import RECEPTIVE_FIELD, SCALE, TILE, FakeEngine, nearest, neare
 from typer.testing import CliRunner
 
 from conversion.litert import CpuEngine
-from conversion.upscale import UpscaleOptions, upscale_array, upscale_file
-from conversion.upscale_folder import upscale_folder
+from conversion.upscaling.folder import upscale_folder
+from conversion.upscaling.upscale import UpscaleOptions, upscale_array, upscale_file
 from keras_models.errors import ImageError, MobileSRError, ModelError, OutputError
 
 # Small tiles, so that small test images have many.

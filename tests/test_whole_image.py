@@ -11,7 +11,7 @@ from conversion.convert import convert
 from conversion.litert import CpuEngine
 from conversion.predictors import open_predictor
 from conversion.statistics import exact_sweeps, has_statistics, with_statistics_input
-from conversion.upscale import upscale_array
+from conversion.upscaling.upscale import upscale_array
 from conversion.whole_image import MergedMoments, WholeImageEngine, open_engine
 from keras_models.errors import ModelError
 from keras_models.graph import graph_of
@@ -97,7 +97,7 @@ def test_a_file(files, image, tmp_path):
     save_pillow(photo, samples)
     result = CliRunner().invoke(app, ["upscale", str(photo), str(out), "--model", str(whole), "--tile", str(TILE), "--halo", str(HALO)])
     assert result.exit_code == 0, result.output
-    from conversion.images import ImageReader
+    from conversion.upscaling.images import ImageReader
 
     got = ImageReader(out).read(200).astype(int)
     engine = open_engine(whole)
@@ -111,7 +111,7 @@ def test_evaluation_of_a_whole_image_file(files, image):
 
 
 def test_a_card_without_the_recipe_is_refused(files, tmp_path):
-    from conversion.tflite_file import read_tflite, with_metadata
+    from conversion.tflite.file import read_tflite, with_metadata
 
     _, _, whole = files
     card = {**read_tflite(whole).card, "statistics": {"sweeps": 1}}

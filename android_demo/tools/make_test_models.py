@@ -117,7 +117,7 @@ def write_parity(model: Path, photos: dict[str, np.ndarray]) -> None:
     """Write what `mobile-sr upscale` makes of the photos into a folder named as the model."""
     sys.path.insert(0, str(REPOSITORY))
     from conversion.litert import CpuEngine
-    from conversion.upscale import upscale_file
+    from conversion.upscaling.upscale import upscale_file
 
     engine = CpuEngine(model)
     folder = PARITY / model.stem

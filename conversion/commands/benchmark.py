@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from conversion.benchmark_host import HostBenchmark
-    from conversion.benchmark_phone import PhoneBenchmark
+    from conversion.benchmark.host import HostBenchmark
+    from conversion.benchmark.phone import PhoneBenchmark
 
 
 def benchmark(
@@ -50,7 +50,7 @@ def benchmark(
 def _host(
     files: list[Path], threads: list[int], gpu: bool, runs: int, tiles: str | None, photo: Path | None
 ) -> "HostBenchmark":
-    from conversion.benchmark_host import HostJob, benchmark_on_host
+    from conversion.benchmark.host import HostJob, benchmark_on_host
     from conversion.commands.progress import progress_bar
 
     sizes = [None] if tiles is None else [_size(word) for word in tiles.split(",")]
@@ -70,8 +70,8 @@ def _phone(
     profile: bool,
     adb_program: str,
 ) -> "PhoneBenchmark":
-    from conversion.adb import Phone
-    from conversion.benchmark_phone import PhoneJob, benchmark_on_phone
+    from conversion.benchmark.adb import Phone
+    from conversion.benchmark.phone import PhoneJob, benchmark_on_phone
     from keras_models.errors import ModelError
 
     if binary is None:

@@ -34,7 +34,7 @@ def convert(
         _export(model, output, calibration)
         return
     if model.lower().endswith(".onnx"):
-        from conversion.onnx_route import convert_onnx
+        from conversion.onnx.route import convert_onnx
 
         converted = convert_onnx(model, output, recipe, size, calibration, allow_overflow)
         card = converted.card
@@ -54,7 +54,7 @@ def convert(
 
 
 def _export(model: str, output: Path, calibration: Path | None) -> None:
-    from conversion.onnx_export import export_onnx
+    from conversion.onnx.export import export_onnx
 
     error = export_onnx(model, output, calibration)
     typer.echo(f"{output}: ONNX opset 20, free batch, height and width, {output.stat().st_size:,} bytes, largest difference {error:.2g}")

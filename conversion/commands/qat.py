@@ -25,7 +25,7 @@ def qat(
 ) -> None:
     """Train a network to bear 8 bits and write it as a full-integer .tflite; stops and resumes at will."""
     from conversion.commands.convert import parse_size
-    from conversion.qat_settings import settings_for
+    from conversion.qat.settings import settings_for
 
     size = parse_size(tile)
     names = ("steps", "batch", "patch", "lr", "hr_share", "luma_share", "interval", "seed")
@@ -35,7 +35,7 @@ def qat(
     from conversion.silence import import_keras
 
     import_keras()
-    from conversion.qat import QatRun, quantize
+    from conversion.qat.run import QatRun, quantize
     from conversion.training_progress import progress_listener
 
     result = quantize(model, QatRun(out, data, val, cache), settings, size, io, progress_listener())

@@ -24,7 +24,7 @@ def recipes(
 
     size = parse_size(tile)
     import_keras()
-    from conversion.recipe_report import plot, recipe_report
+    from conversion.integer.report import plot, recipe_report
 
     with progress_bar("measuring") as advance:
         result = recipe_report(model, data, calibration, output, qat or (), size, runs, advance)

@@ -10,7 +10,7 @@ from keras_models.errors import ImageError, ModelError
 
 if TYPE_CHECKING:
     from conversion.litert import CpuEngine
-    from conversion.upscale import UpscaleOptions
+    from conversion.upscaling.upscale import UpscaleOptions
 
 DEFAULT_MODEL = "lkdn-s-x4"
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
@@ -36,7 +36,7 @@ def upscale(
     if image_format is not None and image_format not in _SUFFIXES:
         raise ImageError(f"--format {image_format}: give {', '.join(_SUFFIXES)}")
 
-    from conversion.upscale import UpscaleOptions
+    from conversion.upscaling.upscale import UpscaleOptions
 
     options = UpscaleOptions(tile, halo, quality, factor, width, overwrite)
     _check_input(input_path)
@@ -50,8 +50,8 @@ def upscale(
 
 def _check_input(source: Path) -> None:
     """Refuse an input that is none before a model is converted for it, which can take a minute."""
-    from conversion.images import ImageReader
-    from conversion.upscale_folder import find_images
+    from conversion.upscaling.folder import find_images
+    from conversion.upscaling.images import ImageReader
 
     if not source.exists():
         raise ImageError(f"{source}: no such file or folder: check the path")
@@ -75,7 +75,7 @@ def _output_file(source: Path, output: Path | None, ending: str, image_format: s
         return source.with_name(name)
     if output.is_dir():
         return output / name
-    from conversion.image_writers import FORMATS
+    from conversion.upscaling.image_writers import FORMATS
 
     if image_format is not None and FORMATS.get(output.suffix.lower(), image_format) != image_format:
         raise ImageError(f"{output}: the name says {FORMATS[output.suffix.lower()]}, --format says {image_format}: leave one of them out")
@@ -83,7 +83,7 @@ def _output_file(source: Path, output: Path | None, ending: str, image_format: s
 
 
 def _file(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOptions") -> None:
-    from conversion.upscale import upscale_file
+    from conversion.upscaling.upscale import upscale_file
 
     with progress_bar(source.name) as progress:
         upscale_file(source, target, engine, options, progress)
@@ -91,7 +91,7 @@ def _file(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOpti
 
 
 def _folder(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOptions", image_format: str | None) -> None:
-    from conversion.upscale_folder import upscale_folder
+    from conversion.upscaling.folder import upscale_folder
 
     with progress_bar(source.name) as progress:
         result = upscale_folder(source, target, engine, options, _SUFFIXES[image_format or "png"], progress)

@@ -1,0 +1,1 @@
+"""Timing a .tflite on this machine and on a phone."""

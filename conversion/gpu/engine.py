@@ -1,0 +1,136 @@
+"""LiteRT's GPU engine on a Vulkan device: the GPU alone, asserted fully accelerated, in a process of its own with a time limit."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from conversion.gpu.devices import VulkanDevice
+from conversion.gpu.run import MARK
+from keras_models.errors import ModelError
+
+TIME_LIMIT_S = 900.0
+_ADAPTER = re.compile(r"Selected adapter: (.*?), arch=.*adapterType=([^\n]*)")
+_REFUSED_OPS = re.compile(r"not supported by GPU delegate:\n(.*?)\n[^\n]*operations will run on the", re.DOTALL)
+
+
+class GpuRefusal(ModelError):
+    """The GPU engine does not take this file."""
+
+
+class NoVulkanDevice(ModelError):
+    """The driver shows no device."""
+
+
+@dataclass(frozen=True)
+class GpuJob:
+    """A file and what to run it on.
+
+    Attributes:
+        path: the .tflite, of one input and one output.
+        inputs: (N, *input shape), the tensor's dtype: N runs.
+        half: allow half precision; False enforces float32.
+    """
+
+    path: Path
+    inputs: np.ndarray
+    half: bool = False
+
+
+@dataclass(frozen=True)
+class GpuRun:
+    """What came back.
+
+    Attributes:
+        outputs: (N, *output shape).
+        device: the adapter's name as the engine gives it.
+        software: True if that adapter is a CPU.
+        compile_s: seconds until the model was ready.
+        run_s: seconds of each run; the first may still compile shaders.
+    """
+
+    outputs: np.ndarray
+    device: str
+    software: bool
+    compile_s: float
+    run_s: tuple[float, ...]
+
+
+def run_on_gpu(job: GpuJob, device: VulkanDevice, time_limit_s: float = TIME_LIMIT_S) -> GpuRun:
+    """Runs one file.
+
+    Raises:
+        GpuRefusal: the engine refuses an operation, or would run a part on the CPU.
+        NoVulkanDevice: there is no device behind the driver.
+        ModelError: it crashed, or did not finish in time.
+    """
+    (result,) = run_jobs([job], device, time_limit_s)
+    if isinstance(result, ModelError):
+        raise result
+    return result
+
+
+def run_jobs(jobs: Sequence[GpuJob], device: VulkanDevice, time_limit_s: float = TIME_LIMIT_S) -> list[GpuRun | ModelError]:
+    """Runs files in one process; each gives a run, or the error that it met. Jobs behind one that crashed or hung are errors too."""
+    with tempfile.TemporaryDirectory(prefix="mobile-sr-gpu-") as name:
+        folder = Path(name)
+        for number, job in enumerate(jobs):
+            np.save(folder / f"inputs{number}.npy", job.inputs)
+        entries = [{"model": str(j.path), "half": j.half, "inputs": str(folder / f"inputs{n}.npy")} for n, j in enumerate(jobs)]
+        (folder / "jobs.json").write_text(json.dumps(entries))
+        died = _run_process(folder, device, time_limit_s)
+        logs = (folder / "log").read_text(errors="replace").split(MARK)[1:]
+        return [_result(job, folder, n, device, died, logs[n] if n < len(logs) else "") for n, job in enumerate(jobs)]
+
+
+def _run_process(folder: Path, device: VulkanDevice, time_limit_s: float) -> str:
+    """Runs the jobs in `folder`; returns how the process ended."""
+    with open(folder / "log", "w") as log:
+        try:
+            process = subprocess.run(
+                [sys.executable, "-m", "conversion.gpu.run", str(folder)],
+                env=os.environ | device.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                timeout=time_limit_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"it did not finish within {time_limit_s:g} s: use a smaller tile"
+    return f"its process died with status {process.returncode}"
+
+
+def _result(job: GpuJob, folder: Path, number: int, device: VulkanDevice, died: str, log: str) -> GpuRun | ModelError:
+    try:
+        facts = json.loads((folder / f"{number}.json").read_text())
+    except (OSError, ValueError):  # not written, or not to its end
+        return ModelError(f"{job.path}: the GPU engine on {device.name}: {died}{_last_words(log)}")
+    if "No adapters found" in log:
+        return NoVulkanDevice(f"{job.path}: the Vulkan drivers {device.environment['VK_DRIVER_FILES']} show no device: {_HELP}")
+    if facts["refused"] is not None:
+        named = _REFUSED_OPS.search(log)
+        reason = ", ".join(named[1].split("\n")) if named else " ".join(facts["refused"].split())[:300]
+        return GpuRefusal(f"{job.path}: the GPU engine refuses it: {reason}")
+    if not facts["fully_accelerated"]:
+        return GpuRefusal(f"{job.path}: the GPU engine would run a part of it on the CPU")
+    adapter = _ADAPTER.search(log)
+    if adapter is None:
+        return ModelError(f"{job.path}: the GPU engine ran but did not name its device: ai-edge-litert 2.3.0 does")
+    outputs = np.load(folder / f"{number}.npy")
+    return GpuRun(outputs, adapter[1].strip(), "CPU" in adapter[2], facts["compile_s"], tuple(facts["run_s"]))
+
+
+def _last_words(log: str) -> str:
+    errors = [line for line in log.splitlines() if line and not line.startswith(("INFO", "I0000", "WARNING"))]
+    return f" ({errors[-1][:200]})" if errors else ""
+
+
+_HELP = "run scripts/gpu_packages.sh for a software one"

@@ -1,0 +1,89 @@
+"""Post-training quantization: from a network and photos to a graph whose weights lie on the int8 grid, and its ranges."""
+
+import keras
+import numpy as np
+
+from conversion.integer.channel_split import rounding_noise, split_by_range
+from conversion.integer.equalisation import equalised
+from conversion.integer.fake_quant import Ranges
+from conversion.integer.gptq import rounded
+from conversion.integer.int8_graph import int8_graph
+from conversion.integer.merged_tail import merge_tail
+from conversion.integer.ranges import ranges_of
+from conversion.integer.sensitivity import Trace, trace
+from keras_models.errors import ConversionError
+from keras_models.graph import Graph
+
+CALIBRATION_TILE = 48  # low-resolution pixels
+CROPS = 32
+TRACED = 14  # crops whose every value is kept
+OPERATIONS = {"input", "conv2d", "depthwise_conv2d", "gelu", "relu", "leaky_relu", "sigmoid", "add", "multiply", "concatenate", "rsqrt"}
+OPERATIONS |= {"depth_to_space", "clip"}
+"""Operations with an integer kernel in LiteRT that was tried here."""
+
+
+def int8_form(deploy: keras.Model, images: np.ndarray) -> Graph:
+    """The float graph that quantizes well: exact rewrites, channels centred and equalised on the images.
+
+    Args:
+        deploy: deploy form.
+        images: (N, H, W, 3) float32 in [0, 1], low-resolution crops of photos.
+
+    Raises:
+        ConversionError: an operation that has no int8 form here.
+    """
+    graph = int8_graph(deploy, *images.shape[1:3], images[:8])
+    strange = sorted({node.op for node in graph.nodes.values()} - OPERATIONS)
+    if strange:
+        raise ConversionError(f"{deploy.name}: no integer form of {', '.join(strange)} is known: give --recipe float16 or dynamic_int8")
+    graph = equalised(graph, images[:TRACED])
+    merge_tail(graph)
+    return graph
+
+
+def ranged(deploy: keras.Model, images: np.ndarray) -> tuple[Graph, Trace, Ranges]:
+    """The int8 graph of a network with its float weights, its trace on the images, and the ranges of its tensors.
+
+    Args:
+        deploy: deploy form.
+        images: as in `int8_form`.
+
+    Raises:
+        ConversionError: an operation that has no int8 form here.
+    """
+    graph = int8_form(deploy, images)
+    traced = trace(graph, images[:TRACED])
+    graph, traced = split_by_range(graph, traced, ranges_of(graph, traced))
+    return graph, traced, ranges_of(graph, traced)
+
+
+def quantize(deploy: keras.Model, images: np.ndarray, in_float: int = 0) -> tuple[Graph, Ranges]:
+    """The int8 graph of a network, its weights rounded to their grid, and the ranges of its tensors.
+
+    Args:
+        deploy: deploy form.
+        images: as in `int8_form`.
+        in_float: how many of the tensors whose rounding hurts most get no range and stay in float.
+
+    Raises:
+        ConversionError: an operation that has no int8 form here.
+    """
+    graph, traced, ranges = ranged(deploy, images)
+    noise = rounding_noise(graph, traced, ranges)
+    for name in sorted(noise, key=noise.__getitem__, reverse=True)[:in_float]:
+        del ranges[name]
+    return rounded(graph, ranges, images[:TRACED], traced.weights), ranges
+
+
+def noise_of(deploy: keras.Model, images: np.ndarray) -> dict[str, float]:
+    """Each int8 tensor's rounding error as it reaches the output: name -> mean square, output in [0, 1].
+
+    Args:
+        deploy: deploy form.
+        images: as in `int8_form`.
+
+    Raises:
+        ConversionError: an operation that has no int8 form here.
+    """
+    graph, traced, ranges = ranged(deploy, images)
+    return rounding_noise(graph, traced, ranges)

@@ -1,0 +1,79 @@
+"""The recipes that quantize: what each does with a network and calibration photos, and the checks on what comes out."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from conversion.export import forbidden_operations, to_tflite
+from conversion.integer.fake_quant import int8_tflite
+from conversion.integer.gptq import rounded
+from conversion.integer.int8 import CALIBRATION_TILE, CROPS, TRACED, int8_form, quantize
+from conversion.integer.int8_weights import with_int8_weights
+from conversion.integer.int16x8 import int16x8_tflite
+from conversion.integer.photo_calibration import low_resolution_crops
+from conversion.integer.shared_vectors import with_shared_vectors
+from conversion.rescaling import within_half_range
+from conversion.rewrites import deploy_graph
+from conversion.tflite.file import read_tflite, with_metadata
+from keras_models.errors import ConversionError
+from keras_models.graph import to_keras
+
+QUANTIZED = ("dynamic_int8", "int8", "int16x8")
+
+
+def calibration_images(folder: str | Path | None, recipe: str, scale: int) -> np.ndarray:
+    """Low-resolution crops of a folder's photos, (N, 48, 48, 3) float32 in [0, 1].
+
+    Raises:
+        ConversionError: no folder was given.
+        ImageError: the folder has no photo that is large enough.
+    """
+    if folder is None:
+        raise ConversionError(f"--recipe {recipe} is fitted to photos: give a folder of some dozens with --calibration FOLDER")
+    return low_resolution_crops(folder, CALIBRATION_TILE, scale, CROPS)
+
+
+def quantized_bytes(deploy: keras.Model, recipe: str, tile: tuple[int, int], images: np.ndarray, float_tensors: int = 0) -> bytes:
+    """The converted network, without metadata.
+
+    Args:
+        deploy: a network in deploy form.
+        recipe: one of `QUANTIZED`.
+        tile: (H, W), low-resolution pixels.
+        images: of `calibration_images`.
+        float_tensors: with "int8", how many of the tensors that hurt most stay in float.
+
+    Raises:
+        ConversionError: the network holds an operation that has no such form, or the converter refuses it.
+    """
+    if recipe == "dynamic_int8":
+        graph = within_half_range(deploy_graph(deploy, *tile), [image[None] for image in images[:TRACED]])
+        return with_int8_weights(to_tflite(to_keras(rounded(graph, {}, images[:TRACED]), *tile), "float32"))
+    if recipe == "int8":
+        graph, ranges = quantize(deploy, images, float_tensors)
+        return int8_tflite(graph, ranges, *tile)
+    graph = int8_form(deploy, images)
+    return int16x8_tflite(rounded(graph, {}, images[:TRACED]), *tile, images)
+
+
+def finish(data: bytes, card: dict, path: Path, name: str | Path) -> None:
+    """Writes the file with its card and as few bytes as its format allows, and reads it back.
+
+    Args:
+        data: of `quantized_bytes`.
+        card: JSON-ready.
+        path: where to write.
+        name: what an error calls it.
+
+    Raises:
+        ConversionError: an operation that must not be there, or a float tensor in a full-integer file.
+    """
+    path.write_bytes(with_shared_vectors(with_metadata(data, card)))
+    file = read_tflite(path)
+    bad = forbidden_operations(file)
+    if bad:
+        raise ConversionError(f"{name}: the converted graph holds {', '.join(bad)}: report the network")
+    floats = [tensor for tensor in file.tensors if tensor.dtype.startswith("float")]
+    if card["recipe"] == "int8" and floats:
+        raise ConversionError(f"{name}: {len(floats)} tensors stayed in float: report the network")

@@ -1,0 +1,187 @@
+"""From a foreign .onnx to a .tflite that keeps the contract: rewrite, onnx2tf, the project's exporter, comparison with the untouched file.
+
+onnx2tf runs as a program in a folder of its own, because it overwrites its input, changes global state at import,
+prints hundreds of lines, and downloads a calibration array if none lies in its working folder.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from conversion.calibration import photo_crops, synthetic_images
+from conversion.card import Card, sha256_of, source_facts, tool_versions
+from conversion.export import to_tflite
+from conversion.halo import measure_halo
+from conversion.litert import CpuEngine
+from conversion.tflite.output import check_target, write_tflite
+from keras_models.errors import ConversionError
+
+DEFAULT_TILE = (128, 128)
+READING_TIME_S, CONVERSION_TIME_S = 600, 1800
+"""Limits for reading and rewriting, and for onnx2tf; a small network needs 10 and 30 seconds."""
+TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
+"""Largest difference of the .tflite to the untouched file, outputs clipped to [0, 1]; half precision's weights have 11 bits."""
+CALIBRATION_FILE = "calibration_image_sample_data_20x128x128x3_float32.npy"
+"""What onnx2tf 1.28.8 reads or else downloads; it only feeds its own check."""
+
+
+@dataclass(frozen=True)
+class OnnxConversion:
+    """What came of a foreign file.
+
+    Attributes:
+        card: of the .tflite.
+        rewrites: name of the rewrite -> number of places.
+        rescaled: intermediates that were given a power of two to stay inside half precision.
+        error: largest difference to the untouched file through onnxruntime, outputs clipped to [0, 1].
+    """
+
+    card: Card
+    rewrites: dict[str, int]
+    rescaled: int
+    error: float
+
+    def as_text(self) -> str:
+        """One line for people."""
+        acted = ", ".join(f"{name} {count}" for name, count in self.rewrites.items()) or "none acted"
+        return f"rewrites: {acted}; {self.rescaled} intermediates rescaled; largest difference to the ONNX {self.error:.2g}"
+
+
+def convert_onnx(
+    model: str | Path,
+    target: str | Path,
+    recipe: str = "float32",
+    tile: tuple[int, int] | None = None,
+    calibration: str | Path | None = None,
+    allow_overflow: bool = False,
+    card_beside: bool = True,
+) -> OnnxConversion:
+    """Converts an .onnx of one RGB image [1, 3, H, W] in [0, 1] to one [1, 3, sH, sW], and writes `target` with its card.
+
+    Args:
+        model: the .onnx; it is read in a process of its own and never changed.
+        target: a .tflite.
+        recipe: "float32" or "float16".
+        tile: (H, W) of the static input, low-resolution pixels; None for the file's own, or `DEFAULT_TILE` if that is free.
+        calibration: folder of photos that ranges are measured on, besides the built-in images.
+        allow_overflow: write the file even if half precision overflows inside; the card says so.
+        card_beside: False leaves the .json out.
+
+    Raises:
+        ConversionError: a file that cannot be read or converted, or whose conversion differs from it.
+    """
+    path, target = Path(model), check_target(target)
+    if recipe not in TOLERANCE:
+        raise ConversionError(f"{recipe}: an .onnx becomes {' or '.join(TOLERANCE)}: other recipes want the network itself, see `import`")
+    with tempfile.TemporaryDirectory(prefix="mobile-sr-onnx-") as name:
+        folder = Path(name)
+        report = _read_and_rewrite(path, folder, tile, calibration)
+        data = to_tflite(saved_model(folder / "rewritten.onnx", path), recipe)
+        converted = folder / f"{path.stem}.tflite"
+        converted.write_bytes(data)
+        engine = CpuEngine(converted)
+        error = _difference(engine, folder / "images.npz")
+        if not error <= TOLERANCE[recipe]:
+            raise ConversionError(
+                f"{path}: the converted file differs by {error:.2g} from onnxruntime on the untouched one, {TOLERANCE[recipe]:g} is "
+                "allowed: onnx2tf changed the network; report it"
+            )
+        halo = measure_halo(engine)
+    size = tuple(report["tile"])
+    images = synthetic_images(*size) + (photo_crops(calibration, *size) if calibration is not None else [])
+    card = write_tflite(
+        data, target, images, lambda half_max: _card(path, report, recipe, halo, half_max), allow_overflow, card_beside
+    )
+    return OnnxConversion(card, report["rewrites"], report["rescaled"], error)
+
+
+def _read_and_rewrite(path: Path, folder: Path, tile: tuple[int, int] | None, calibration: str | Path | None) -> dict:
+    """Runs `conversion.onnx.worker`; its report."""
+    job = {"model": str(path), "tile": tile, "default": DEFAULT_TILE, "calibration": None if calibration is None else str(calibration)}
+    (folder / "job.json").write_text(json.dumps(job))
+    command = [sys.executable, "-m", "conversion.onnx.worker", str(folder)]
+    try:
+        run = subprocess.run(command, capture_output=True, timeout=READING_TIME_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise ConversionError(f"{path}: reading and rewriting took over {READING_TIME_S} s: give a smaller --tile") from None
+    answer = folder / "report.json"
+    if not answer.is_file():
+        raise ConversionError(f"{path}: the ONNX libraries crashed on it (status {run.returncode}): it is damaged or far too large")
+    report = json.loads(answer.read_text())
+    if "refused" in report:
+        raise ConversionError(report["refused"])
+    return report
+
+
+def saved_model(onnx_file: Path, source: str | Path) -> Path:
+    """What onnx2tf makes of a file, in a folder beside it.
+
+    Args:
+        onnx_file: of static shape, alone in its folder as far as names that start with "calibration" go; onnx2tf may overwrite it.
+        source: what an error calls it.
+
+    Raises:
+        ConversionError: onnx2tf fails, or takes too long.
+    """
+    folder, result = onnx_file.parent, onnx_file.with_suffix("")
+    np.save(folder / CALIBRATION_FILE, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
+    command = [sys.executable, "-m", "onnx2tf", "-i", onnx_file.name, "-o", result.name, "-n", "-nuo"]
+    # Its check is small: no GPU is taken for it. Its own Keras must not be pointed elsewhere by ours.
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    try:
+        run = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", timeout=CONVERSION_TIME_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ConversionError(f"{source}: onnx2tf took over {CONVERSION_TIME_S} s: give a smaller --tile") from None
+    if run.returncode or not (result / "saved_model.pb").is_file():
+        lines = [line.strip() for line in (run.stdout + run.stderr).splitlines() if "error" in line.lower()]
+        reason = lines[-1][:200] if lines else f"status {run.returncode}, it gave no reason"
+        raise ConversionError(f"{source}: onnx2tf cannot convert it ({reason}): export plainer operations, or report the network")
+    return result
+
+
+def _difference(engine: CpuEngine, recorded: Path) -> float:
+    with np.load(recorded) as arrays:
+        pairs = zip(arrays["images"], arrays["expected"])
+        return max(float(np.abs(engine.run(image).clip(0, 1) - expected.clip(0, 1)).max()) for image, expected in pairs)
+
+
+def _card(path: Path, report: dict, recipe: str, halo: int, half_max: float) -> Card:
+    facts = source_facts(path) | _own_facts(report["metadata"])
+    tile = tuple(report["tile"])
+    return Card(
+        name=path.stem,
+        family=facts.get("family", "unknown"),
+        scale=report["scale"],
+        tile=tile,
+        halo=min(halo, min(tile) // 4),  # half of a small tile's side stays core
+        receptive_radius=report["receptive_radius"],
+        range=(0.0, 1.0),
+        recipe=recipe,
+        half_max=float(f"{half_max:.4g}"),
+        source=path.name,
+        weights_sha256=sha256_of(path),
+        parameters=report["parameters"],
+        multi_adds=report["multi_adds"],
+        licence=facts.get("licence", "unknown"),
+        credit=facts.get("credit", "unknown"),
+        tools=tool_versions() | {name: version(name) for name in ("onnx", "onnxruntime", "onnx2tf")},
+    )
+
+
+def _own_facts(metadata: dict[str, str]) -> dict[str, str]:
+    """Family, licence and credit that this project's export wrote into the file."""
+    try:
+        facts = json.loads(metadata.get("mobile_sr", ""))
+    except ValueError:
+        return {}
+    known = ("family", "licence", "credit")
+    return {key: value for key, value in facts.items() if key in known and isinstance(value, str)} if isinstance(facts, dict) else {}

@@ -1,0 +1,188 @@
+"""The part of the ONNX route that reads a foreign file, in a process of its own: a hostile model may crash or exhaust only that.
+
+`python -m conversion.onnx.worker FOLDER` reads FOLDER/job.json and leaves rewritten.onnx, images.npz (what the untouched
+file makes of some images) and report.json there. It imports neither Keras nor TensorFlow.
+"""
+
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from conversion.calibration import photo_crops, synthetic_images
+from conversion.onnx.graph import OnnxGraph
+from conversion.onnx.load import fixed_graph, read_onnx
+from conversion.onnx.receptive import receptive_radius
+from conversion.onnx.rescaling import open_session, rescale_onnx
+from conversion.onnx.rewrites import rewrite
+from keras_models.errors import ConversionError, MobileSRError, one_line
+
+TOLERANCE = 1e-4
+"""Largest difference to the untouched file, as a part of the range that its outputs span (at least 1)."""
+MEMORY_BYTES = 12 << 30
+"""Address space of the process; a network for phones needs about 2 GB of it, most of that for libraries."""
+
+LEFTOVERS = {
+    "ScatterND": "it writes into a tensor, as the bias ring of a re-parameterizable block does that is not one value per channel: "
+    "re-parameterize (fold) the network before exporting it",
+    "LayerNormalization": "it normalises over other axes than the channels of each pixel: phones' GPUs have no such operation",
+    "Erf": "it is no part of an exact GELU: phones' GPUs have no such operation",
+    **dict.fromkeys(
+        ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"),
+        "it draws random numbers, which no .tflite repeats: export the network in inference mode",
+    ),
+    **dict.fromkeys(
+        ("Shape", "Range", "NonZero", "ConstantOfShape", "Expand", "Where", "OneHot"),
+        "its sizes are computed while it runs although the input's is fixed: export it at a fixed size",
+    ),
+}
+"""Operations that no rewrite took away and that would leave the GPU -> why, and what to do."""
+
+
+@dataclass(frozen=True)
+class OnnxReport:
+    """What was read and done.
+
+    Attributes:
+        tile: (H, W), low-resolution pixels.
+        scale: upscaling factor.
+        rewrites: name -> number of places.
+        operations: of the rewritten graph, name -> how often.
+        rescaled: tensors given a power of two.
+        error: largest difference of the rewritten graph to the untouched file, outputs clipped to [0, 1].
+        parameters: elements of all weights.
+        multi_adds: of the convolutions, for one tile.
+        receptive_radius: low-resolution pixels, None if the graph does not tell.
+        metadata: of the file, text to text.
+    """
+
+    tile: tuple[int, int]
+    scale: int
+    rewrites: dict[str, int]
+    operations: dict[str, int]
+    rescaled: int
+    error: float
+    parameters: int
+    multi_adds: int
+    receptive_radius: int | None
+    metadata: dict[str, str]
+
+
+def prepare(folder: Path, path: str, tile: tuple[int, int] | None, default: tuple[int, int], calibration: str | None) -> OnnxReport:
+    """Reads, rewrites, rescales and compares.
+
+    Args:
+        folder: where rewritten.onnx and images.npz go.
+        path: of the .onnx.
+        tile: (H, W) asked for, None for the file's own.
+        default: (H, W) where nothing else says.
+        calibration: folder of photos to measure ranges on, besides the built-in images.
+
+    Raises:
+        MobileSRError: a file that cannot be read or converted.
+    """
+    model = read_onnx(path)
+    graph = fixed_graph(model, path, tile, default)
+    size = graph.input_shape[2:]
+    images = synthetic_images(*size)
+    if calibration is not None:
+        images += photo_crops(calibration, *size)
+    some = images[1:12:3]  # leaves, noise, a checkerboard, grey
+    expected = _run_untouched(path, [image.transpose(0, 3, 1, 2) for image in some])
+    scale = _scale(path, size, expected[0].shape)
+    try:
+        counts = rewrite(graph)
+        _refuse_leftovers(graph)
+        rescaled = rescale_onnx(graph, images)
+    except ConversionError as error:
+        raise ConversionError(f"{path}: {error}") from None
+    _rename(graph)
+    onnx.save(graph.to_model(), folder / "rewritten.onnx")
+    error = _difference(folder / "rewritten.onnx", some, expected)
+    span = max(float(np.max(expected) - np.min(expected)), 1.0)
+    if not error <= TOLERANCE * span:
+        acted = ", ".join(f"{name} {n}" for name, n in counts.items()) or "none acted"
+        raise ConversionError(f"{path}: after the rewrites ({acted}) it differs by {error:.2g} from the file: report the network")
+    np.savez(folder / "images.npz", images=np.concatenate(some), expected=np.concatenate(expected).transpose(0, 2, 3, 1))
+    shapes = graph.shapes()
+    convs = [node for node in graph.nodes if node.op == "Conv"]
+    return OnnxReport(
+        tile=size,
+        scale=scale,
+        rewrites=counts,
+        operations=dict(Counter(node.op for node in graph.nodes).most_common()),
+        rescaled=rescaled,
+        error=error,
+        parameters=int(sum(value.size for value in graph.constants.values() if value.size > 1)),
+        multi_adds=int(sum(np.prod(shapes[n.inputs[1]]) * np.prod(shapes[n.output][2:]) for n in convs)),
+        receptive_radius=receptive_radius(graph),
+        metadata={entry.key[:80]: entry.value[:4000] for entry in model.metadata_props[:20]},
+    )
+
+
+def _run_untouched(path: str, images_nchw: list[np.ndarray]) -> list[np.ndarray]:
+    try:
+        session = open_session(path)
+        return [session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(image)})[0] for image in images_nchw]
+    except Exception as error:  # onnxruntime raises a dozen types of its own
+        said = one_line(error)
+        size = "x".join(str(side) for side in images_nchw[0].shape)
+        raise ConversionError(f"{path}: onnxruntime cannot run it on {size} ({said}): export it again") from None
+
+
+def _scale(path: str, size: tuple[int, int], shape: tuple[int, ...]) -> int:
+    scale = shape[2] // size[0] if len(shape) == 4 else 0
+    if scale < 1 or shape != (1, 3, size[0] * scale, size[1] * scale):
+        made = "x".join(map(str, shape))
+        raise ConversionError(f"{path}: it makes {made} of 1x3x{size[0]}x{size[1]}: not super-resolution of RGB by a whole number")
+    return scale
+
+
+def _refuse_leftovers(graph: OnnxGraph) -> None:
+    for node in graph.nodes:
+        if node.op in LEFTOVERS:
+            raise ConversionError(f"the graph keeps a {node.op} ({node.output}): {LEFTOVERS[node.op]}")
+
+
+def _rename(graph: OnnxGraph) -> None:
+    """Gives input and output the names of the .tflite contract."""
+    new = {"image": "image_", "upscaled": "upscaled_", graph.input: "image", graph.output: "upscaled"}
+    for node in graph.nodes:
+        node.inputs = [new.get(name, name) for name in node.inputs]
+        node.outputs = [new.get(name, name) for name in node.outputs]
+    graph.constants = {new.get(name, name): value for name, value in graph.constants.items()}
+    graph.input, graph.output = "image", "upscaled"
+
+
+def _difference(path: Path, images: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    made = _run_untouched(str(path), [image.transpose(0, 3, 1, 2) for image in images])
+    return max(float(np.abs(m - e.clip(0, 1)).max()) for m, e in zip(made, expected))
+
+
+def main() -> None:
+    """Works in the folder that the command line names; whatever goes wrong is in report.json."""
+    folder = Path(sys.argv[1])
+    job = json.loads((folder / "job.json").read_text())
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    except (ImportError, ValueError, OSError):  # no such limits on this system: the time limit remains
+        pass
+    try:
+        tile = tuple(job["tile"]) if job["tile"] else None
+        report = asdict(prepare(folder, job["model"], tile, tuple(job["default"]), job["calibration"]))
+    except MobileSRError as error:
+        report = {"refused": str(error)}
+    except Exception as error:  # a model made to break readers meets any of theirs
+        said = one_line(error)
+        report = {"refused": f"{job['model']}: cannot be read as a network ({said}): export it again"}
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

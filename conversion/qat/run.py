@@ -1,0 +1,256 @@
+"""Quantization-aware training from here: prepares a run, has a process of its own train it, and writes the full-integer file.
+
+Training itself is `conversion.qat.train`; it needs tf_keras and a variable that changes TensorFlow for a whole process,
+so nothing of it is imported here. The run's folder holds everything that passes between the two.
+"""
+
+import contextlib
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from conversion.card import Card
+from conversion.convert import card_for
+from conversion.integer.fake_quant import Ranges, fixed_ranges, int8_tflite, range_groups
+from conversion.integer.int8 import quantize as post_training
+from conversion.integer.int8_graph import PATCHES, int8_graph
+from conversion.integer.shared_vectors import with_shared_vectors
+from conversion.litert import CpuEngine
+from conversion.qat.graph_arrays import RangeTable, pack, unpack
+from conversion.qat.settings import QatSettings
+from conversion.tflite.file import read_tflite, with_metadata
+from keras_models.errors import ConversionError, TrainingError
+from keras_models.folding import fold
+from keras_models.graph import Graph
+from keras_models.loading import load_model
+from keras_models.metrics import psnr_y, to_uint8
+from keras_models.outputs import atomic_output
+from keras_models.patches import Patches
+from keras_models.photos import load_photos
+from keras_models.run_files import RunFiles
+from keras_models.training import Listener
+
+
+@dataclass(frozen=True)
+class QatRun:
+    """Where a run takes place and what it reads.
+
+    Attributes:
+        folder: of the run; if it holds one, that one goes on.
+        data: folder of photos to train on.
+        validation: folder of photos that choose the best weights.
+        cache: folder for the photos' cache, None for the usual one.
+    """
+
+    folder: Path
+    data: Path
+    validation: Path
+    cache: Path | None = None
+
+
+CROPS = 32
+"""Low-resolution crops that the start's ranges and weights are fitted on."""
+
+
+@dataclass(frozen=True)
+class QatResult:
+    """What a run gave.
+
+    Attributes:
+        path: the file.
+        steps: made in all.
+        emulated_psnr_y: mean PSNR-Y of the best weights on the validation photos, dB, as training emulates 8 bits.
+        file_psnr_y: the same of the file, run by the integer kernels.
+    """
+
+    path: Path
+    steps: int
+    emulated_psnr_y: float
+    file_psnr_y: float
+
+
+def quantize(
+    model: str | Path, run: QatRun, settings: QatSettings, tile: tuple[int, int], io: str, listener: Listener | None = None
+) -> QatResult:
+    """Trains as `train` does, writes RUN/NAME_int8.tflite (or _uint8) with its card, and measures the file.
+
+    Args:
+        model: as for `train`.
+        run: as for `train`.
+        settings: as for `train`.
+        tile: (H, W) of the file's static input, low-resolution pixels.
+        io: "int8" or "uint8", of the file's input and output.
+        listener: told how it goes.
+
+    Raises:
+        MobileSRError: as for `train`, an unknown `io`, or a tensor that stayed in float.
+    """
+    if io not in ("int8", "uint8"):
+        raise ConversionError(f"--io {io}: give int8 or uint8")
+    graph, ranges = train(model, run, settings, listener)
+    card = card_for(model, fold(load_model(model)), "int8", tile, None)
+    target = run.folder / f"{card.name}_{io}.tflite"
+    write_int8(graph, ranges, card, target, io)
+    engine, photos = CpuEngine(target), load_photos(run.validation, card.scale, run.cache).photos
+    scores = [psnr_y(to_uint8(engine.run(p.low.astype(np.float32) / 255)), p.high, card.scale) for p in photos]
+    emulated = max(row["val_psnr_y"] for row in RunFiles(run.folder).log_rows())
+    return QatResult(target, settings.steps, emulated, float(np.mean(scores)))
+
+
+def train(model: str | Path, run: QatRun, settings: QatSettings, listener: Listener | None = None) -> tuple[Graph, Ranges]:
+    """Trains the int8 form of a network against its float form, or goes on with such a run.
+
+    Args:
+        model: preset name or path, as for `load_model`; a training form is folded first.
+        run: folders.
+        settings: of the optimization.
+        listener: told how it goes.
+
+    Returns:
+        The graph with the best validation PSNR, its kernels on the 8-bit grid, and its learned ranges.
+
+    Raises:
+        MobileSRError: a model or photos that cannot be used, another run in the folder, or a process that broke down.
+    """
+    deploy = fold(load_model(model))
+    photos, validation = (load_photos(place, deploy.scale, run.cache) for place in (run.data, run.validation))
+    patches = Patches(photos, CROPS, settings.patch, settings.seed)
+    files = RunFiles(run.folder)
+    identity = {"network": _digest(deploy), "data": photos.fingerprint, "validation": validation.fingerprint, **asdict(settings)}
+    _claim(files, identity, {"schema": 1, "task": "qat", "model": str(model)})
+    if not (run.folder / "start.npz").exists():
+        _prepare(deploy, patches.at(settings.steps)[0], files)
+    _train_in_child(run, settings, listener or Listener())
+    return best_of(run.folder)
+
+
+def best_of(folder: Path) -> tuple[Graph, Ranges]:
+    """The graph and the ranges that a run's folder holds as its best."""
+    with np.load(folder / "best.npz") as arrays:
+        graph, table = unpack(arrays)
+    return graph, {name: tuple(map(float, table.bounds[index])) for name, index in table.group.items()}
+
+
+def write_int8(graph: Graph, ranges: Ranges, card: Card, target: Path, io: str) -> None:
+    """Writes a full-integer .tflite with its card inside and beside it.
+
+    Args:
+        graph: with kernels on the 8-bit grid.
+        ranges: of every node.
+        card: of the file.
+        target: the .tflite.
+        io: "int8" or "uint8".
+
+    Raises:
+        ConversionError: a tensor stayed in float.
+    """
+    data = with_metadata(int8_tflite(graph, ranges, *card.tile, io), card.as_json())
+    with atomic_output(target) as temporary:
+        temporary.write_bytes(with_shared_vectors(data))
+        loose = [tensor.name for tensor in read_tflite(temporary).tensors if tensor.dtype.startswith("float")]
+        if loose:
+            raise ConversionError(f"{target}: {len(loose)} tensors stayed in float, the first {loose[0]}: report the network")
+    with atomic_output(target.with_suffix(".json")) as beside:
+        beside.write_text(json.dumps(card.as_json(), indent=1, sort_keys=True) + "\n")
+
+
+def _claim(files: RunFiles, identity: dict, facts: dict) -> None:
+    """Writes run.json; refuses a folder that holds another run."""
+    path = files.folder / "run.json"
+    try:
+        old = json.loads(path.read_text()) if path.exists() else {**facts, **identity}
+    except ValueError:
+        raise TrainingError(f"{path}: damaged: remove the folder to start anew") from None
+    if old.get("task") != facts["task"]:
+        raise TrainingError(f"{files.folder}: holds a run of another kind: give another --out")
+    for key, now in identity.items():
+        if old.get(key) != now:
+            raise TrainingError(f"{files.folder}: holds a run with another {key.replace('_', ' ')}: give the same, or another --out")
+    files.write_json("run.json", {**facts, **identity})
+
+
+def _prepare(deploy: keras.Model, images: np.ndarray, files: RunFiles) -> None:
+    """Post-training quantization as the start: `float.npz`, the teacher, and `start.npz`, equalised, rounded, with its ranges.
+
+    Args:
+        deploy: the network in deploy form.
+        images: (N, h, w, 3) float32 in [0, 1], low-resolution crops that ranges and weights are fitted on.
+        files: of the run.
+    """
+    exact = int8_graph(deploy, *images.shape[1:3], images[:8])
+    graph, ranges = post_training(deploy, images)
+    if PATCHES in graph.nodes:
+        graph.nodes[PATCHES].attrs["trainable"] = False  # it copies pixels, without loss
+    for name, content in (("float.npz", pack(exact)), ("start.npz", pack(graph, range_table(graph, ranges)))):
+        files.replace(name, lambda path, content=content: np.savez(path, **content))
+
+
+def range_table(graph: Graph, ranges: Ranges) -> RangeTable:
+    """The ranges by groups of nodes that share one; fixed ones are not learned."""
+    fixed = fixed_ranges(graph)
+    groups = range_groups(graph)
+    group = {name: index for index, names in enumerate(groups) for name in names}
+    bounds = np.float32([ranges[names[0]] for names in groups])
+    return RangeTable(group, bounds, np.array([names[0] not in fixed for names in groups]))
+
+
+def _train_in_child(run: QatRun, settings: QatSettings, listener: Listener) -> None:
+    places = [str(place) if place else "" for place in (run.folder, run.data, run.validation, run.cache)]
+    command = [sys.executable, "-m", "conversion.qat.train", *places, json.dumps(asdict(settings))]
+    with tempfile.TemporaryFile("w+", errors="replace") as chatter, _process(command, chatter) as child:
+        error = None
+        try:
+            for line in child.stdout:
+                with contextlib.suppress(ValueError):  # what libraries print is not for us
+                    error = _tell(listener, json.loads(line)) or error
+        finally:
+            listener.on_end()
+        status = child.wait()
+        if error:
+            raise TrainingError(error)
+        if status:
+            chatter.seek(0)
+            last = next((line.strip() for line in reversed(chatter.readlines()) if line.strip()), "no words")
+            raise TrainingError(
+                f"{run.folder}: the training process ended with status {status} ({last[:300]}): the last checkpoint is kept"
+            )
+
+
+@contextlib.contextmanager
+def _process(command: list[str], chatter: object) -> Iterator[subprocess.Popen]:
+    """A child that ends with us: its standard input stays open as long as we live."""
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=chatter, text=True)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        child.stdin.close()
+        child.stdout.close()
+
+
+def _tell(listener: Listener, said: dict) -> str | None:
+    """Passes one line of the child on; returns its error, if it is one."""
+    if "begin" in said:
+        listener.on_begin(said["begin"], said["steps"], said["warnings"])
+    elif "row" in said:
+        listener.on_interval(said["row"])
+    elif "step" in said:
+        for callback in listener.callbacks:
+            callback.on_train_batch_end(said["step"])
+    return said.get("error")
+
+
+def _digest(model: keras.Model) -> str:
+    digest = hashlib.sha256()
+    for array in model.get_weights():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

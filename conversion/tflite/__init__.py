@@ -1,0 +1,1 @@
+"""The .tflite file itself: reading, checking, writing, changing its tile."""

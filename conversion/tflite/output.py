@@ -1,0 +1,71 @@
+"""Writing a .tflite that keeps the contract, with its card inside and beside it; what breaks the contract is not written."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from conversion.card import Card
+from conversion.export import check_contract
+from conversion.tflite.file import read_tflite, with_metadata
+from conversion.tflite.half_range import HALF_MAX, measure_half_range
+from keras_models.errors import ConversionError
+from keras_models.outputs import atomic_output
+
+
+def check_target(target: str | Path) -> Path:
+    """The path of a .tflite to write.
+
+    Raises:
+        ConversionError: another ending.
+    """
+    if Path(target).suffix != ".tflite":
+        raise ConversionError(f"{target}: the output must end in .tflite")
+    return Path(target)
+
+
+def write_tflite(
+    data: bytes,
+    target: Path,
+    images: Iterable[np.ndarray],
+    card: Callable[[float], Card],
+    allow_overflow: bool = False,
+    card_beside: bool = True,
+) -> Card:
+    """Checks and writes a converted model.
+
+    Args:
+        data: the .tflite, without the card.
+        target: the file; the card is `target` with the ending .json.
+        images: (1, H, W, 3) float32 in [0, 1], what half precision's range is measured on.
+        card: makes the card from the largest intermediate.
+        allow_overflow: write the file even if half precision overflows inside; the card says so.
+        card_beside: False leaves the .json out.
+
+    Returns:
+        The card.
+
+    Raises:
+        ConversionError: a broken contract, or intermediates beyond half's range.
+    """
+    with atomic_output(target) as temporary:
+        temporary.write_bytes(data)
+        check_contract(read_tflite(temporary), target)
+        measured = measure_half_range(temporary, images)
+        if not measured.safe and not allow_overflow:
+            raise ConversionError(
+                f"{target}: {len(measured.over)} intermediates leave half precision ({measured.tensor} reaches {measured.largest:.2g}, "
+                f"the limit is {HALF_MAX:.0f}), a phone GPU would give NaN: convert with --allow-overflow for CPU use only"
+            )
+        written = card(measured.largest)
+        temporary.write_bytes(with_metadata(data, written.as_json()))
+    if card_beside:
+        write_card(written, target)
+    return written
+
+
+def write_card(card: Card, target: Path) -> None:
+    """Writes the card beside `target`, with the ending .json."""
+    with atomic_output(target.with_suffix(".json")) as beside:
+        beside.write_text(json.dumps(card.as_json(), indent=1, sort_keys=True) + "\n")

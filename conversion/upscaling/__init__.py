@@ -1,0 +1,1 @@
+"""From photo to photo: image files, tiles, folders."""

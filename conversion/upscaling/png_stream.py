@@ -1,0 +1,118 @@
+"""A PNG writer that is fed rows: libvips wants the whole image, this needs no more memory than one band of rows."""
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from conversion.upscaling.images import ImageKind, with_metadata
+
+if TYPE_CHECKING:
+    import pyvips
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+_KEPT_CHUNKS = (b"iCCP", b"eXIf", b"iTXt", b"zTXt", b"tEXt", b"pHYs")
+_FILTER_UP = 2
+# Bytes of filtered rows handed to zlib at once: they stay in the processor's cache.
+_SLICE_BYTES = 1 << 20
+
+
+class PngStream:
+    """Writes a PNG of 8 or 16 bits and 1 to 4 channels as its rows arrive, from top to bottom."""
+
+    def __init__(self, file: BinaryIO, kind: ImageKind, source: "pyvips.Image | None" = None, level: int = 1) -> None:
+        """Write the header and the metadata.
+
+        Args:
+            file: where to write, open for binary writing; it is not closed here.
+            kind: size and channels of the PNG.
+            source: pyvips image whose EXIF, XMP, ICC profile and resolution are kept.
+            level: zlib's; 0 stores the rows uncompressed.
+        """
+        self._file = file
+        self._kind = kind
+        # Level 1 after the filter Up: 107 MB/s, 36 % of the raw size. Level 3 takes 1.8 times as long for 34 %; the filter Sub gives 41 %.
+        self._deflate = zlib.compressobj(level, zlib.DEFLATED, 15, 9)
+        self._above = np.zeros(kind.width * kind.bands * kind.depth // 8, np.uint8)
+        self._rows = 0
+        file.write(_SIGNATURE)
+        self._chunk(b"IHDR", struct.pack(">IIBBBBB", kind.width, kind.height, kind.depth, _COLOUR_TYPES[kind.bands], 0, 0, 0))
+        if source is not None:
+            for name, body in _metadata_chunks(kind, source):
+                self._chunk(name, body)
+
+    def write(self, rows: np.ndarray) -> None:
+        """Append rows.
+
+        Args:
+            rows: (n, width, bands) uint8 or uint16, as the kind says.
+
+        Raises:
+            ValueError: the rows are of another shape or type.
+        """
+        kind = self._kind
+        if rows.shape[1:] != (kind.width, kind.bands) or rows.dtype != kind.dtype:
+            raise ValueError(f"rows of {rows.shape} {rows.dtype}: the PNG has {kind.width} x {kind.bands} samples of {kind.dtype}")
+        step = max(1, _SLICE_BYTES // len(self._above))
+        for first in range(0, len(rows), step):
+            self._write_slice(rows[first : first + step])
+        self._rows += len(rows)
+
+    def close(self) -> None:
+        """Write the end of the PNG.
+
+        Raises:
+            ValueError: rows are missing or too many.
+        """
+        if self._rows != self._kind.height:
+            raise ValueError(f"{self._rows} rows were written: the PNG has {self._kind.height}")
+        self._chunk(b"IDAT", self._deflate.flush())
+        self._chunk(b"IEND", b"")
+
+    def _write_slice(self, rows: np.ndarray) -> None:
+        # PNG is big-endian.
+        raw = (rows if rows.dtype == np.uint8 else rows.astype(">u2")).reshape(len(rows), -1).view(np.uint8)
+        filtered = np.empty((len(raw), raw.shape[1] + 1), np.uint8)
+        filtered[:, 0] = _FILTER_UP
+        np.subtract(raw[0], self._above, out=filtered[0, 1:])
+        np.subtract(raw[1:], raw[:-1], out=filtered[1:, 1:])
+        self._above = raw[-1].copy()
+        packed = self._deflate.compress(filtered)
+        if packed:
+            self._chunk(b"IDAT", packed)
+
+    def _chunk(self, name: bytes, body: bytes) -> None:
+        self._file.write(struct.pack(">I", len(body)) + name)
+        self._file.write(body)
+        self._file.write(struct.pack(">I", zlib.crc32(body, zlib.crc32(name))))
+
+
+def _metadata_chunks(kind: ImageKind, source: "pyvips.Image") -> list[tuple[bytes, bytes]]:
+    """Let libvips encode the metadata into two small PNGs, and take their chunks: none of it is encoded by own code."""
+    import pyvips
+
+    interpretation = {(1, 8): "b-w", (1, 16): "grey16", (3, 8): "srgb", (3, 16): "rgb16"}[kind.colours, kind.depth]
+    one_pixel = pyvips.Image.black(1, 1, bands=kind.colours).cast("uchar" if kind.depth == 8 else "ushort")
+    one_pixel = with_metadata(one_pixel.copy(interpretation=interpretation), source)
+    chunks = dict(_chunks(one_pixel.pngsave_buffer(compression=1)))
+    if not source.get_typeof("resolution-unit") and abs(source.xres * 25.4 - 72) < 0.5:
+        chunks.pop(b"pHYs", None)  # libvips' default of 72 dpi for a file that tells no resolution
+    exif = chunks.pop(b"eXIf", None)
+    if exif and source.get_typeof("exif-data"):  # else libvips made it up, of the resolution
+        # EXIF tells the size in pixels, which libvips fills in: it takes an image of the true size, here of 1 bit a pixel and all black.
+        blank = pyvips.Image.black(kind.width, kind.height).copy(interpretation="b-w")
+        blank = with_metadata(blank, source)
+        blank.remove("icc-profile-data")
+        chunks[b"eXIf"] = dict(_chunks(blank.pngsave_buffer(compression=1, bitdepth=1)))[b"eXIf"]
+    return [(name, chunks[name]) for name in _KEPT_CHUNKS if name in chunks]
+
+
+def _chunks(png: bytes) -> list[tuple[bytes, bytes]]:
+    found, position = [], len(_SIGNATURE)
+    while position < len(png):
+        (length,) = struct.unpack(">I", png[position : position + 4])
+        found.append((png[position + 4 : position + 8], png[position + 8 : position + 8 + length]))
+        position += 12 + length
+    return found
