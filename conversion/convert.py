@@ -11,13 +11,13 @@ import numpy as np
 from conversion.calibration import photo_crops, synthetic_images
 from conversion.card import Card, sha256_of, source_facts, source_of, tool_versions
 from conversion.export import RECIPES, to_tflite
-from conversion.integer.recipes import QUANTIZED, calibration_images, finish, quantized_bytes
+from conversion.integer.recipes import QUANTIZED, calibration_images, quantized_bytes, write_quantized
 from conversion.onnx.route import DEFAULT_TILE, convert_onnx
 from conversion.rescaling import within_half_range
 from conversion.rewrites import deploy_graph
 from conversion.statistics import epsilon_of, exact_sweeps, has_statistics, with_statistics_input
 from conversion.tflite.file import with_metadata
-from conversion.tflite.output import check_target, write_card, write_tflite
+from conversion.tflite.output import check_target, write_tflite
 from conversion.wide_vectors import for_wide_vectors
 from keras_models.errors import ConversionError
 from keras_models.folding import fold
@@ -117,10 +117,7 @@ def _convert_quantized(
     images = calibration_images(calibration, recipe, deploy.scale)
     data = quantized_bytes(deploy, recipe, tile, images, float_tensors)
     card = card_for(model, deploy, recipe + (f", {float_tensors} tensors in float" if float_tensors else ""), tile, None)
-    with atomic_output(target) as temporary:
-        finish(data, card.as_json(), temporary, target)
-    if card_beside:
-        write_card(card, target)
+    write_quantized(data, card, target, card_beside)
     return card
 
 

@@ -1,13 +1,16 @@
 """From a model argument to a .tflite: shipped, given, or converted once and kept in the user's cache."""
 
+import contextlib
 import hashlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from keras_models.errors import ConversionError, ModelError
+from keras_models.isolation import python_module
 from keras_models.presets import WEIGHTS, find_preset
+
+_PATIENCE_S = 20
 
 
 def tflite_for(model: str | Path) -> Path:
@@ -42,12 +45,26 @@ def _converted(model: str, source: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         # Whole-image statistics, where a network has any, because a photo is upscaled in tiles. The converter leaks memory and
         # sets global state, so it gets a process of its own.
-        command = [sys.executable, "-m", "conversion.cli", "convert", model, "-o", str(target), "--whole-image"]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        if run.returncode:
-            last = (run.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        command, environment = python_module("conversion.cli")
+        status, said = _run([*command, "convert", model, "-o", str(target), "--whole-image"], environment)
+        if status:
+            last = (said.strip().splitlines() or ["it gave no reason"])[-1]
             raise ConversionError(last.removeprefix("mobile-sr: "))
     return target
+
+
+def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """Status and standard error of a process; when this one is stopped, that one is too, and may clean up."""
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _, said = process.communicate()
+        except BaseException:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE_S)
+            process.kill()
+            raise
+    return process.returncode, said
 
 
 def _code_fingerprint() -> bytes:

@@ -1,6 +1,7 @@
 """Is a .tflite what it claims to be? Agreement with its source, partitions, half precision's range and the GPU engine, measured."""
 
 from dataclasses import asdict, dataclass
+from math import log10
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from keras_models.errors import ModelError
 
 FLOAT32_TOLERANCE = 2e-5
 FLOAT16_TOLERANCE = 2e-2  # weights of 11 bits; one pixel in millions may move by a grey level or two
-REPORT_VERSION = 2
+INTEGER_PSNR = 35.0  # dB on dead leaves
+PHOTO_LIKE = 4  # the first of the synthetic images
+REPORT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,9 @@ class Verification:
         file: the .tflite.
         against: the model it was compared with, None if none was given.
         max_error: largest absolute difference to it (outputs clipped to [0, 1]), None if not compared.
-        tolerance: what `max_error` may be.
+        psnr: dB to it on the images that are most like photographs, None if not compared.
+        quantized: 8-bit or 16-bit integers are in it; such a file is judged by `psnr`, others by `max_error`.
+        tolerance: what `max_error` may be at most, or `psnr` at least.
         cpu_partitions: pieces that XNNPACK runs it in.
         half_max: largest intermediate, None for integer files.
         half_tensor: the tensor that reaches it.
@@ -40,6 +45,8 @@ class Verification:
     file: str
     against: str | None
     max_error: float | None
+    psnr: float | None
+    quantized: bool
     tolerance: float
     cpu_partitions: int
     half_max: float | None
@@ -57,10 +64,12 @@ class Verification:
     def as_text(self) -> str:
         """The same for people."""
         half = "integer file" if self.half_max is None else f"{self.half_max:.4g} ({self.half_tensor})"
-        compared = "not compared (give --against MODEL)" if self.max_error is None else f"{self.max_error:.2g} to {self.against}"
+        compared = "not compared (give --against MODEL)"
+        if self.max_error is not None:
+            compared = f"{self.max_error:.2g}, {self.psnr:.1f} dB to {self.against}, {self._bound()}"
         lines = [
             f"{self.file}: {'ok' if not self.problems else 'FAILED'}",
-            f"largest difference   {compared}, allowed {self.tolerance:g}",
+            f"largest difference   {compared}",
             f"CPU partitions       {self.cpu_partitions}",
             f"largest intermediate {half}, half ends at 65504",
             f"output               {self.range[0]:.3f} to {self.range[1]:.3f}, {'finite' if self.finite else 'NOT FINITE'}",
@@ -68,6 +77,10 @@ class Verification:
         if self.gpu is not None:
             lines.append(self.gpu.as_text())
         return "\n".join([*lines, *(f"problem              {problem}" for problem in self.problems)])
+
+
+    def _bound(self) -> str:
+        return f"wanted {self.tolerance:g} dB or more" if self.quantized else f"allowed {self.tolerance:g}"
 
 
 def verify_tflite(
@@ -92,19 +105,21 @@ def verify_tflite(
     inspection, engine = inspect_tflite(path), CpuEngine(path, threads)
     images = synthetic_images(*engine.tile)
     outputs = [engine.run(image[0]) for image in images]
-    is_float = np.issubdtype(engine.input_dtype, np.floating) and "int8" not in inspection.dtypes
-    half = measure_half_range(path, images) if is_float else None
-    tolerance = FLOAT32_TOLERANCE if "float16" not in inspection.weights_bytes else FLOAT16_TOLERANCE
-    error = None if against is None else _largest_difference(engine, against, images, outputs)
+    integers = {"int8", "uint8", "int16"} & {*inspection.dtypes, *inspection.weights_bytes}
+    half = None if integers & {*inspection.dtypes} else measure_half_range(path, images)
+    tolerance = INTEGER_PSNR if integers else FLOAT16_TOLERANCE if "float16" in inspection.weights_bytes else FLOAT32_TOLERANCE
+    error, psnr = (None, None) if against is None else _difference(engine, against, images, outputs)
     finite = all(np.isfinite(y).all() for y in outputs)
     problems = []
     if not finite:
         problems.append("an output is not finite")
-    if error is not None and not error <= tolerance:
+    if psnr is not None and integers and not psnr >= tolerance:
+        problems.append(f"only {psnr:.1f} dB to {against}")
+    if error is not None and not integers and not error <= tolerance:
         problems.append(f"differs from {against} by {error:.2g}")
     if half is not None and not half.safe:
         problems.append(f"{len(half.over)} intermediates leave half precision: NaN on a phone GPU")
-    if inspection.cpu_partitions != 1:
+    if inspection.cpu_partitions != 1 and not integers:  # some of TFLite's integer kernels have no XNNPACK form: slower, not wrong
         problems.append(f"XNNPACK splits it into {inspection.cpu_partitions} pieces")
     if inspection.max_rank > 4:
         problems.append(f"a tensor of rank {inspection.max_rank}: phone GPUs take 4")
@@ -114,10 +129,12 @@ def verify_tflite(
         file=str(path),
         against=None if against is None else str(against),
         max_error=error,
+        psnr=psnr,
+        quantized=bool(integers),
         tolerance=tolerance,
         cpu_partitions=inspection.cpu_partitions,
-        half_max=half and half.largest,
-        half_tensor=half and half.tensor,
+        half_max=half.largest if half else None,
+        half_tensor=half.tensor if half else None,
         finite=finite,
         range=(float(min(y.min() for y in outputs)), float(max(y.max() for y in outputs))),
         gpu=on_gpu,
@@ -125,8 +142,11 @@ def verify_tflite(
     )
 
 
-def _largest_difference(engine: CpuEngine, against: str | Path, images: list[np.ndarray], outputs: list[np.ndarray]) -> float:
+def _difference(engine: CpuEngine, against: str | Path, images: list[np.ndarray], outputs: list[np.ndarray]) -> tuple[float, float]:
+    """Largest difference over all images, PSNR in dB over the photograph-like ones."""
     other = open_predictor(against, engine.threads)
     if other.scale != engine.scale:
         raise ModelError(f"{engine.path} is x{engine.scale}, {against} is x{other.scale}: compare models of one scale")
-    return max(float(np.abs(np.clip(other.run(i[0]), 0, 1) - np.clip(y, 0, 1)).max()) for i, y in zip(images, outputs))
+    differences = [np.clip(other.run(i[0]), 0, 1) - np.clip(y, 0, 1) for i, y in zip(images, outputs)]
+    mse = float(np.mean([np.square(d).mean() for d in differences[:PHOTO_LIKE]]))
+    return max(float(np.abs(d).max()) for d in differences), -10 * log10(max(mse, 1e-20))

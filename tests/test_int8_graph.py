@@ -11,7 +11,7 @@ from conversion.integer.fake_quant import fixed_ranges, range_groups
 from conversion.integer.int8 import OPERATIONS
 from conversion.integer.int8_graph import PATCHES, image_skip, int8_graph, norms_to_products
 from conversion.integer.merged_tail import merge_tail
-from conversion.integer.ranges import best_range, find_ranges, gelu
+from conversion.integer.ranges import best_range, find_ranges, gelu, histograms
 from conversion.integer.sensitivity import trace
 from keras_models.graph import Graph, Node, graph_of, to_keras
 from keras_models.lkdn import LKDN
@@ -172,20 +172,32 @@ def test_ranges_keep_groups_and_fixed_ones(form):
     assert all(low <= 0 < high for low, high in ranges.values())
 
 
+def range_of(values, weights, function=None):
+    ends = min(values.min(), 0.0), values.max()
+    return best_range(histograms(values, weights, ends), ends, function)
+
+
 def test_weights_decide_what_a_range_keeps():
     """A rare outlier is cut off unless its error matters."""
     values = np.concatenate([RNG.standard_normal(20000), [40.0]])
     for weight, kept in ((1e-3, False), (1e6, True)):
         weights_of_errors = np.ones_like(values)
         weights_of_errors[-1] = weight
-        assert (best_range(values, weights_of_errors)[1] > 38) == kept
+        assert (range_of(values, weights_of_errors)[1] > 38) == kept
+
+
+def test_clipping_counts_more_than_rounding(monkeypatch):
+    values = RNG.standard_normal(20000)
+    usual = range_of(values, np.ones_like(values))[1]
+    monkeypatch.setattr("conversion.integer.ranges.CLIPPED", 1.0)
+    assert range_of(values, np.ones_like(values))[1] < usual
 
 
 def test_range_before_a_gelu_drops_what_the_gelu_drops():
     values = RNG.uniform(-30, 3, 20000)
-    low, _ = best_range(values, np.ones_like(values), gelu)
+    low, _ = range_of(values, np.ones_like(values), gelu)
     assert -8 < low < -1
-    assert best_range(values, np.ones_like(values))[0] < -25
+    assert range_of(values, np.ones_like(values))[0] < -25
 
 
 def test_sensitivity_predicts_the_error_of_the_output():

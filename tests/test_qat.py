@@ -47,7 +47,8 @@ def finished(tiny, photos, tmp_path_factory):
 
 
 def command(model, photos, out, *more):
-    arguments = [model, "--data", photos, "--val", photos, "--out", out, "--cache", out.parent / "cache", *SMALL, *more]
+    file = out / "tiny_int8.tflite"
+    arguments = [model, "--data", photos, "--val", photos, "-o", file, "--out", out, "--cache", out.parent / "cache", *SMALL, *more]
     return program("-m", "conversion.cli", "qat", *arguments)
 
 
@@ -135,16 +136,31 @@ def test_the_command_ends_with_a_full_integer_file(finished, photos):
     assert abs(evaluate_model(out / "tiny_int8.tflite", photos).mean.psnr_y - emulated) < 0.05
 
 
+def test_photos_are_held_out_when_none_choose(photos, tmp_path):
+    from conversion.qat.photo_sets import photo_sets
+    from keras_models.errors import TrainingError
+
+    trained, chosen = photo_sets(photos, None, 2, tmp_path)
+    assert len(chosen.photos) == 1 and len(trained.photos) == 2
+    assert not {p.name for p in trained.photos} & {p.name for p in chosen.photos}
+    alone = make_photos(tmp_path / "alone", count=1, size=(80, 72))
+    with pytest.raises(TrainingError, match="only one photo.*--val"):
+        photo_sets(alone, None, 2, tmp_path)
+
+
 def test_uint8_files_compute_the_same(finished):
     from dataclasses import replace
 
     from conversion.card import Card
+    from conversion.integer.fake_quant import int8_tflite
+    from conversion.integer.recipes import write_quantized
     from conversion.litert import CpuEngine
-    from conversion.qat.run import best_of, write_int8
+    from conversion.qat.run import best_of
 
     out, _ = finished
     card = Card(**json.loads((out / "tiny_int8.json").read_text()))
-    write_int8(*best_of(out), replace(card, tile=tuple(card.tile)), out / "tiny_uint8.tflite", "uint8")
+    data = int8_tflite(*best_of(out), *card.tile, "uint8")
+    write_quantized(data, replace(card, tile=tuple(card.tile)), out / "tiny_uint8.tflite")
     image = np.random.default_rng(0).random((16, 16, 3), dtype=np.float32)
     signed, unsigned = (CpuEngine(out / f"tiny_{io}.tflite", 1) for io in ("int8", "uint8"))
     assert unsigned.input_dtype == np.uint8
@@ -203,7 +219,7 @@ def test_mistakes_are_one_line(change, words, finished, tiny, photos, tmp_path):
     more = change.get("more", [])
     values |= {more[i].removeprefix("--").replace("-", "_"): number(more[i + 1]) for i in range(0, len(more), 2)}
     with pytest.raises(MobileSRError) as caught:
-        qat(str(model), data, val, out, **values)
+        qat(str(model), data, val=val, out=out, **values)
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -9,8 +9,11 @@ import typer
 def qat(
     model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors or .npz: a float network.")],
     data: Annotated[Path, typer.Option(help="Folder of photos to train on, or with HR/ and LRxS/ in it.")],
-    val: Annotated[Path, typer.Option(help="Folder of photos that choose the best weights, as for --data.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; if it holds this run, training goes on.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The .tflite; default: in the run's folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run, which goes on if it holds one. Default: OUTPUT without its ending, _run.")
+    ] = None,
+    val: Annotated[Path | None, typer.Option(help="Photos that choose the best weights; default: up to 12 of --data, held out.")] = None,
     io: Annotated[str, typer.Option(help="int8 or uint8, of the file's input and output.")] = "int8",
     tile: Annotated[str, typer.Option(help="Static input size HxW, low-resolution pixels.")] = "128x128",
     steps: Annotated[int | None, typer.Option(help="Optimizer steps in all.")] = None,
@@ -27,6 +30,9 @@ def qat(
     from conversion.commands.convert import parse_size
     from conversion.qat.settings import settings_for
 
+    if output is None and out is None:
+        raise typer.BadParameter("give the file to write with -o OUT.tflite, or a folder for the run with --out RUN")
+    folder = out or output.with_name(f"{output.stem}_run")
     size = parse_size(tile)
     names = ("steps", "batch", "patch", "lr", "hr_share", "luma_share", "interval", "seed")
     given = locals()
@@ -38,7 +44,7 @@ def qat(
     from conversion.qat.run import QatRun, quantize
     from conversion.training_progress import progress_listener
 
-    result = quantize(model, QatRun(out, data, val, cache), settings, size, io, progress_listener())
+    result = quantize(model, QatRun(folder, data, val, cache), settings, size, io, progress_listener(), output)
     typer.echo(
         f"{result.path}: {result.steps} steps, validation PSNR-Y {result.file_psnr_y:.3f} dB "
         f"({result.emulated_psnr_y:.3f} in emulation), {result.path.stat().st_size:,} bytes"

@@ -66,7 +66,7 @@ def centre(graph: Graph, extremes: Extremes) -> Graph:
                 shift[node.name] = wanted - _shift_of_partner(graph, node, shift)
                 node.weights["bias"] = (_bias(node) + shift[node.name]).astype(np.float32)
         elif node.op == "add":
-            shift[node.name] = sum(shift[i] for i in node.inputs)
+            shift[node.name] = np.sum([shift[i] for i in node.inputs], axis=0)
         elif node.op == "concatenate":
             shift[node.name] = np.concatenate([shift[i] for i in node.inputs])
     return graph

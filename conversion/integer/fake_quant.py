@@ -65,7 +65,8 @@ def with_fake_quant(graph: Graph, ranges: Mapping[str, tuple[float, float]], bit
         ranges: a node that is missing stays in float.
         bits: of the tensors.
     """
-    nodes, stand_in = [], {}
+    nodes: list[Node] = []
+    stand_in: dict[str, str] = {}
     for node in graph.copy().nodes.values():
         node.inputs = [stand_in.get(i, i) for i in node.inputs]
         nodes.append(node)

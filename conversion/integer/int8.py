@@ -9,13 +9,13 @@ from conversion.integer.fake_quant import Ranges
 from conversion.integer.gptq import rounded
 from conversion.integer.int8_graph import int8_graph
 from conversion.integer.merged_tail import merge_tail
-from conversion.integer.ranges import ranges_of
+from conversion.integer.ranges import find_ranges
 from conversion.integer.sensitivity import Trace, trace
 from keras_models.errors import ConversionError
 from keras_models.graph import Graph
 
 CALIBRATION_TILE = 48  # low-resolution pixels
-CROPS = 32
+CROPS = 64
 TRACED = 14  # crops whose every value is kept
 OPERATIONS = {"input", "conv2d", "depthwise_conv2d", "gelu", "relu", "leaky_relu", "sigmoid", "add", "multiply", "concatenate", "rsqrt"}
 OPERATIONS |= {"depth_to_space", "clip"}
@@ -32,11 +32,11 @@ def int8_form(deploy: keras.Model, images: np.ndarray) -> Graph:
     Raises:
         ConversionError: an operation that has no int8 form here.
     """
-    graph = int8_graph(deploy, *images.shape[1:3], images[:8])
+    graph = int8_graph(deploy, images.shape[1], images.shape[2], images[:8])
     strange = sorted({node.op for node in graph.nodes.values()} - OPERATIONS)
     if strange:
         raise ConversionError(f"{deploy.name}: no integer form of {', '.join(strange)} is known: give --recipe float16 or dynamic_int8")
-    graph = equalised(graph, images[:TRACED])
+    graph = equalised(graph, images)
     merge_tail(graph)
     return graph
 
@@ -53,8 +53,8 @@ def ranged(deploy: keras.Model, images: np.ndarray) -> tuple[Graph, Trace, Range
     """
     graph = int8_form(deploy, images)
     traced = trace(graph, images[:TRACED])
-    graph, traced = split_by_range(graph, traced, ranges_of(graph, traced))
-    return graph, traced, ranges_of(graph, traced)
+    graph, traced = split_by_range(graph, traced, find_ranges(graph, images))
+    return graph, traced, find_ranges(graph, images)
 
 
 def quantize(deploy: keras.Model, images: np.ndarray, in_float: int = 0) -> tuple[Graph, Ranges]:

@@ -59,7 +59,7 @@ def norms_to_products(graph: Graph) -> None:
             kernel = (np.eye(channels) - 1 / channels).astype(np.float32)[None, None]
             source = _before(graph, node, "centre", "conv2d", [source], node.shape, {"kernel": kernel})
         square = _before(graph, node, "square", "multiply", [source, source], node.shape)
-        mean = {"kernel": np.full((1, 1, channels, 1), 1 / channels, np.float32), "bias": np.float32([node.attrs["epsilon"]])}
+        mean = {"kernel": np.full((1, 1, channels, 1), 1 / channels, np.float32), "bias": np.array([node.attrs["epsilon"]], np.float32)}
         energy = _before(graph, node, "energy", "conv2d", [square], one, mean)
         inverse = _before(graph, node, "rsqrt", "rsqrt", [energy], one)
         unit = _before(graph, node, "unit", "multiply", [source, inverse], node.shape)

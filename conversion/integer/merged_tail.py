@@ -11,7 +11,7 @@ import numpy as np
 from conversion.integer.int8_graph import LINEAR, PATCHES
 from keras_models.graph import Graph, Node
 
-HEADROOM = 1.1  # of the features' extremes (of `equalisation`, without the outermost): further out they are clipped
+HEADROOM = 1.25  # of the features' extremes (of `equalisation`, without the outermost): further out they are clipped
 
 
 def merge_tail(graph: Graph) -> None:
@@ -57,5 +57,5 @@ def _joint(residual: Node, skip: Node, middle: int) -> tuple[np.ndarray, np.ndar
     shift = 0.5 * features.sum(axis=2)
     pixels[:, :, middle] -= shift
     pixels[:, :, -1] -= shift
-    bias = sum(node.weights.get("bias", np.zeros(node.shape[-1])).astype(np.float64) for node in (residual, skip))
+    bias = np.sum([node.weights.get("bias", np.zeros(node.shape[-1])).astype(np.float64) for node in (residual, skip)], axis=0)
     return np.concatenate([features, pixels], axis=2).astype(np.float32), bias.astype(np.float32)

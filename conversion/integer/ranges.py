@@ -4,18 +4,20 @@ The weights are those of `conversion.integer.sensitivity`. The error of a tensor
 its lower end may go where nothing can be seen any more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from scipy.special import ndtr
 
 from conversion.integer.fake_quant import Ranges, fixed_ranges, nudged, range_groups
-from conversion.integer.sensitivity import Trace, trace
-from keras_models.graph import Graph
+from conversion.integer.sensitivity import Trace, traces
+from keras_models.graph import Graph, to_keras
 
 PRIOR = 0.02
 BINS = 2048
 SHRINKS = np.concatenate([np.linspace(0.1, 0.5, 9)[:-1], np.linspace(0.5, 1.0, 17)])
+CLIPPED = 4.0
+"""How often an error by clipping counts: rare detail clips, and photos that nobody calibrated on hold more of it (docs/int8.md)."""
 
 
 def find_ranges(graph: Graph, images: np.ndarray) -> Ranges:
@@ -23,53 +25,82 @@ def find_ranges(graph: Graph, images: np.ndarray) -> Ranges:
 
     Args:
         graph: float, centred and equalised.
-        images: (N, H, W, 3) float32 in [0, 1].
+        images: (N, H, W, 3) float32 in [0, 1]; only one at a time is traced, so they may be many.
 
     Returns:
         The range of every node.
     """
-    return ranges_of(graph, trace(graph, images))
-
-
-def ranges_of(graph: Graph, traced: Trace) -> Ranges:
-    """As `find_ranges`, from what is known already."""
     ranges = fixed_ranges(graph)
-    for group in range_groups(graph):
-        if group[0] not in ranges:
-            ranges |= dict.fromkeys(group, _range_of_group(graph, group, traced))
+    groups = [_Group(graph, names) for names in range_groups(graph) if names[0] not in ranges]
+    model = to_keras(graph, None, None, [name for group in groups for name in group.members])
+    for image in images:
+        values = model(image[None])
+        for group in groups:
+            group.widen(values)
+    for traced in traces(graph, images):
+        for group in groups:
+            group.count(traced)
+    for group in groups:
+        ranges |= dict.fromkeys(group.names, group.best())
     return ranges
 
 
-def _range_of_group(graph: Graph, group: list[str], traced: Trace) -> tuple[float, float]:
-    members = [name for name in group if graph.nodes[name].op != "concatenate"] or group
-    gelus = [graph.only_user(name) for name in members]
-    through_gelu = all(user is not None and user.op == "gelu" for user in gelus)
-    judges = [user.name for user in gelus] if through_gelu else members
-    values = np.concatenate([traced.values[name].ravel() for name in members])
-    weights = np.concatenate([traced.weights[name].ravel() for name in judges])
-    return best_range(values, weights, gelu if through_gelu else None)
+class _Group:
+    """Histograms of tensors that share a range, taken image by image: of the values, and of these weighted by their errors' weights."""
+
+    def __init__(self, graph: Graph, names: list[str]) -> None:
+        self.names = names
+        self.members = [name for name in names if graph.nodes[name].op != "concatenate"] or names
+        gelus = [graph.only_user(name) for name in self.members]
+        self.function = gelu if all(user is not None and user.op == "gelu" for user in gelus) else None
+        self.judges = [user.name for user in gelus if user is not None] if self.function else self.members
+        self.low, self.high = 0.0, 1e-6
+        self.counts = np.zeros((2, BINS))
+
+    def widen(self, values: Mapping[str, object]) -> None:
+        for name in self.members:
+            value = np.asarray(values[name])
+            self.low, self.high = min(self.low, float(value.min())), max(self.high, float(value.max()))
+
+    def count(self, traced: Trace) -> None:
+        for member, judge in zip(self.members, self.judges):
+            self.counts += histograms(traced.values[member], traced.weights[judge], (self.low, self.high))
+
+    def best(self) -> tuple[float, float]:
+        return best_range(self.counts, (self.low, self.high), self.function)
 
 
-def best_range(values: np.ndarray, weights: np.ndarray, function: Callable[[np.ndarray], np.ndarray] | None = None) -> tuple[float, float]:
-    """The range whose weighted quantization error, seen through `function`, is least on a histogram of the values.
+def histograms(values: np.ndarray, weights: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
+    """How often values lie in each of `BINS` bins between `ends`, and the sums of their weights: (2, BINS) float64."""
+    values = values.ravel()
+    return np.stack([np.histogram(values, BINS, ends, weights=w)[0] for w in (None, weights.ravel())])
+
+
+def best_range(
+    counts: np.ndarray, ends: tuple[float, float], function: Callable[[np.ndarray], np.ndarray] | None = None
+) -> tuple[float, float]:
+    """The range whose weighted quantization error, seen through `function`, is least.
 
     Args:
-        values: any shape.
-        weights: of their squared errors, the same shape.
+        counts: of `histograms`.
+        ends: of the histograms, low <= 0 < high.
         function: what reads the tensor, None for itself.
     """
-    low, high = min(float(values.min()), 0.0), max(float(values.max()), 1e-6)
+    low, high = ends
+    numbers, weighted = counts
     # Weights are estimates from few probes and photos: a part of their mean keeps values that none of these felt.
-    weights = weights + PRIOR * weights.mean()
-    counts, edges = np.histogram(values, BINS, (low, high), weights=weights)
-    x = ((edges[1:] + edges[:-1]) / 2)[counts > 0]
-    counts = counts[counts > 0]
+    weighted = weighted + PRIOR * weighted.sum() / numbers.sum() * numbers
+    edges = np.linspace(low, high, BINS + 1)
+    x = ((edges[1:] + edges[:-1]) / 2)[weighted > 0]
+    weighted = weighted[weighted > 0]
     truth = x if function is None else function(x)
 
     def error(a: float, b: float) -> float:
         scale, zero = nudged(low * a, high * b)
-        y = (np.clip(np.round(x / scale) + zero, 0, 255) - zero) * scale
-        return float(counts @ ((y if function is None else function(y)) - truth) ** 2)
+        level = np.round(x / scale) + zero
+        y = (np.clip(level, 0, 255) - zero) * scale
+        counted = np.where((level < 0) | (level > 255), CLIPPED, 1.0) * weighted
+        return float(counted @ ((y if function is None else function(y)) - truth) ** 2)
 
     if low == 0.0:
         return low, high * min(SHRINKS, key=lambda b: error(1.0, b))

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from conversion.card import Card
 from conversion.export import forbidden_operations, to_tflite
 from conversion.integer.fake_quant import int8_tflite
 from conversion.integer.gptq import rounded
@@ -16,8 +17,10 @@ from conversion.integer.shared_vectors import with_shared_vectors
 from conversion.rescaling import within_half_range
 from conversion.rewrites import deploy_graph
 from conversion.tflite.file import read_tflite, with_metadata
+from conversion.tflite.output import write_card
 from keras_models.errors import ConversionError
 from keras_models.graph import to_keras
+from keras_models.outputs import atomic_output
 
 QUANTIZED = ("dynamic_int8", "int8", "int16x8")
 
@@ -57,23 +60,26 @@ def quantized_bytes(deploy: keras.Model, recipe: str, tile: tuple[int, int], ima
     return int16x8_tflite(rounded(graph, {}, images[:TRACED]), *tile, images)
 
 
-def finish(data: bytes, card: dict, path: Path, name: str | Path) -> None:
-    """Writes the file with its card and as few bytes as its format allows, and reads it back.
+def write_quantized(data: bytes, card: Card, target: Path, card_beside: bool = True) -> None:
+    """Writes the file atomically, with its card inside and beside it and as few bytes as its format allows, and reads it back.
 
     Args:
         data: of `quantized_bytes`.
-        card: JSON-ready.
-        path: where to write.
-        name: what an error calls it.
+        card: of the file.
+        target: the .tflite.
+        card_beside: False leaves the .json out.
 
     Raises:
         ConversionError: an operation that must not be there, or a float tensor in a full-integer file.
     """
-    path.write_bytes(with_shared_vectors(with_metadata(data, card)))
-    file = read_tflite(path)
-    bad = forbidden_operations(file)
-    if bad:
-        raise ConversionError(f"{name}: the converted graph holds {', '.join(bad)}: report the network")
-    floats = [tensor for tensor in file.tensors if tensor.dtype.startswith("float")]
-    if card["recipe"] == "int8" and floats:
-        raise ConversionError(f"{name}: {len(floats)} tensors stayed in float: report the network")
+    with atomic_output(target) as temporary:
+        temporary.write_bytes(with_shared_vectors(with_metadata(data, card.as_json())))
+        file = read_tflite(temporary)
+        bad = forbidden_operations(file)
+        if bad:
+            raise ConversionError(f"{target}: the converted graph holds {', '.join(bad)}: report the network")
+        floats = [tensor.name for tensor in file.tensors if tensor.dtype.startswith("float")]
+        if card.recipe == "int8" and floats:
+            raise ConversionError(f"{target}: {len(floats)} tensors stayed in float, the first {floats[0]}: report the network")
+    if card_beside:
+        write_card(card, target)

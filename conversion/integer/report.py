@@ -1,10 +1,10 @@
 """What each conversion recipe makes of a network: size, integer share, time, quality and its loss, and the worst int8 tensors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from conversion.benchmark.host import HostJob, benchmark_on_host
+from conversion.benchmark.host import HostBenchmark, HostJob, benchmark_on_host
 from conversion.benchmark.result_table import as_table
 from conversion.convert import convert
 from conversion.evaluate import evaluate_model
@@ -143,9 +143,35 @@ def recipe_report(
         convert(model, path, recipe, calibration=calibration)
         progress(next(steps), total)
     files |= {"qat" if len(qat) == 1 else f"qat {path.stem}": path for path in qat}
+    rows, _ = measure_files(files, data, tile, runs, lambda: progress(next(steps), total))
+    noise = noise_of(deploy, calibration_images(calibration, "int8", deploy.scale))
+    worst = sorted(noise, key=noise.__getitem__, reverse=True)[:WORST]
+    return RecipeReport(str(model), str(data), f"{tile[0]}x{tile[1]}", rows, {name: noise[name] * 255**2 for name in worst})
+
+
+def measure_files(
+    files: Mapping[str, Path], data: str | Path, tile: tuple[int, int] | None, runs: int, step: Callable[[], None] = lambda: None
+) -> tuple[tuple[RecipeRow, ...], HostBenchmark]:
+    """Size, times and quality of .tflite files of one network; the first is what the others are compared with.
+
+    Args:
+        files: recipe -> file.
+        data: folder for PSNR and SSIM, as `evaluate_model` takes it.
+        tile: (H, W) that is timed, low-resolution pixels; None for each file's own.
+        runs: timed runs of each file and thread count.
+        step: called once after the times and once after each file.
+
+    Returns:
+        One row a file, and the benchmark that the times are from.
+
+    Raises:
+        MobileSRError: a file that LiteRT cannot run at this size, or a photo that cannot be used.
+    """
     times = benchmark_on_host(HostJob(list(files.values()), (1, 2), [tile], runs))
-    progress(next(steps), total)
-    ms = {(row.file, row.threads): row.min_ms for row in times.rows}
+    if times.problems:
+        raise ModelError(times.problems[0])
+    step()
+    ms = {(row.file, row.threads): row.min_ms for row in times.rows if row.min_ms is not None}
     rows: list[RecipeRow] = []
     for recipe, path in files.items():
         quality = evaluate_model(path, data).mean
@@ -165,10 +191,8 @@ def recipe_report(
                 drop=first.psnr_y - quality.psnr_y if first else 0.0,
             )
         )
-        progress(next(steps), total)
-    noise = noise_of(deploy, calibration_images(calibration, "int8", deploy.scale))
-    worst = sorted(noise, key=noise.__getitem__, reverse=True)[:WORST]
-    return RecipeReport(str(model), str(data), f"{tile[0]}x{tile[1]}", tuple(rows), {name: noise[name] * 255**2 for name in worst})
+        step()
+    return tuple(rows), times
 
 
 def integer_share(path: Path) -> float:

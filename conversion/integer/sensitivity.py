@@ -5,7 +5,7 @@ for independent errors e_t is the sum of weight * e_t^2. It is estimated without
 of (d(v . output) / dt)^2 (Hutchinson's estimator).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,11 +39,18 @@ def trace(graph: Graph, images: np.ndarray, probes: int = PROBES, seed: int = 0)
         probes: random sign vectors per image.
         seed: of the signs.
     """
+    one_by_one = list(traces(graph, images, probes, seed))
+    return Trace(
+        {name: np.concatenate([one.values[name] for one in one_by_one]) for name in graph.nodes},
+        {name: np.concatenate([one.weights[name] for one in one_by_one]) for name in graph.nodes},
+    )
+
+
+def traces(graph: Graph, images: np.ndarray, probes: int = PROBES, seed: int = 0) -> Iterator[Trace]:
+    """As `trace`, an image at a time: of many images only one is in memory."""
     import tensorflow as tf
 
     rng = np.random.default_rng(seed)
-    values: dict[str, list[np.ndarray]] = {name: [] for name in graph.nodes}
-    weights: dict[str, list[np.ndarray]] = {name: [] for name in graph.nodes}
     for image in images:
         with tf.GradientTape(persistent=True) as tape:
             run: dict[str, tf.Tensor] = {}
@@ -54,13 +61,11 @@ def trace(graph: Graph, images: np.ndarray, probes: int = PROBES, seed: int = 0)
                 else:
                     run[node.name] = value_of(node, *(run[i] for i in node.inputs))
             out = run[graph.output.name]
-            sums = [tf.reduce_sum(out * rng.choice(np.float32([-1, 1]), out.shape)) for _ in range(probes)]
+            sums = [tf.reduce_sum(out * rng.choice(np.array([-1, 1], np.float32), out.shape)) for _ in range(probes)]
         names = list(run)
         gradients = [tape.gradient(s, [run[name] for name in names]) for s in sums]
-        for index, name in enumerate(names):
-            values[name].append(run[name].numpy()[0])
-            weights[name].append(np.mean([np.square(g[index].numpy()[0]) for g in gradients], axis=0))
-    return Trace({n: np.stack(v) for n, v in values.items()}, {n: np.stack(w) for n, w in weights.items()})
+        weights = {name: np.mean([np.square(g[index].numpy()) for g in gradients], axis=0) for index, name in enumerate(names)}
+        yield Trace({name: value.numpy() for name, value in run.items()}, weights)
 
 
 def value_of(node: Node, *inputs: object) -> object:

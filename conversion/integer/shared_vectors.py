@@ -53,10 +53,10 @@ class _Once:
     """A table that is written at its first use."""
 
     def __init__(self, table: Any) -> None:
-        self._table, self._offset = table, None
+        self._table, self._offset = table, 0  # 0 is no place in a finished table
 
     def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: D102, N802
-        if self._offset is None:
+        if not self._offset:
             self._offset = self._table.Pack(builder)
         return self._offset
 

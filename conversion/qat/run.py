@@ -12,29 +12,29 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO, Any
 
 import keras
 import numpy as np
 
-from conversion.card import Card
 from conversion.convert import card_for
 from conversion.integer.fake_quant import Ranges, fixed_ranges, int8_tflite, range_groups
 from conversion.integer.int8 import quantize as post_training
 from conversion.integer.int8_graph import PATCHES, int8_graph
-from conversion.integer.shared_vectors import with_shared_vectors
+from conversion.integer.recipes import write_quantized
 from conversion.litert import CpuEngine
 from conversion.qat.graph_arrays import RangeTable, pack, unpack
+from conversion.qat.photo_sets import photo_sets
 from conversion.qat.settings import QatSettings
-from conversion.tflite.file import read_tflite, with_metadata
+from conversion.tflite.output import check_target
 from keras_models.errors import ConversionError, TrainingError
 from keras_models.folding import fold
 from keras_models.graph import Graph
 from keras_models.loading import load_model
 from keras_models.metrics import psnr_y, to_uint8
-from keras_models.outputs import atomic_output
 from keras_models.patches import Patches
-from keras_models.photos import load_photos
 from keras_models.run_files import RunFiles
 from keras_models.training import Listener
 
@@ -46,13 +46,13 @@ class QatRun:
     Attributes:
         folder: of the run; if it holds one, that one goes on.
         data: folder of photos to train on.
-        validation: folder of photos that choose the best weights.
+        validation: folder of photos that choose the best weights, None to take some of `data`.
         cache: folder for the photos' cache, None for the usual one.
     """
 
     folder: Path
     data: Path
-    validation: Path
+    validation: Path | None = None
     cache: Path | None = None
 
 
@@ -78,9 +78,15 @@ class QatResult:
 
 
 def quantize(
-    model: str | Path, run: QatRun, settings: QatSettings, tile: tuple[int, int], io: str, listener: Listener | None = None
+    model: str | Path,
+    run: QatRun,
+    settings: QatSettings,
+    tile: tuple[int, int],
+    io: str,
+    listener: Listener | None = None,
+    target: Path | None = None,
 ) -> QatResult:
-    """Trains as `train` does, writes RUN/NAME_int8.tflite (or _uint8) with its card, and measures the file.
+    """Trains as `train` does, writes the .tflite with its card, and measures the file.
 
     Args:
         model: as for `train`.
@@ -89,17 +95,19 @@ def quantize(
         tile: (H, W) of the file's static input, low-resolution pixels.
         io: "int8" or "uint8", of the file's input and output.
         listener: told how it goes.
+        target: the file; None for RUN/NAME_int8.tflite (or _uint8).
 
     Raises:
-        MobileSRError: as for `train`, an unknown `io`, or a tensor that stayed in float.
+        MobileSRError: as for `train`, an unknown `io`, a target that does not end in .tflite, or a tensor that stayed in float.
     """
     if io not in ("int8", "uint8"):
         raise ConversionError(f"--io {io}: give int8 or uint8")
+    target = target and check_target(target)
     graph, ranges = train(model, run, settings, listener)
     card = card_for(model, fold(load_model(model)), "int8", tile, None)
-    target = run.folder / f"{card.name}_{io}.tflite"
-    write_int8(graph, ranges, card, target, io)
-    engine, photos = CpuEngine(target), load_photos(run.validation, card.scale, run.cache).photos
+    target = target or run.folder / f"{card.name}_{io}.tflite"
+    write_quantized(int8_tflite(graph, ranges, *tile, io), card, target)
+    engine, photos = CpuEngine(target), photo_sets(run.data, run.validation, card.scale, run.cache)[1].photos
     scores = [psnr_y(to_uint8(engine.run(p.low.astype(np.float32) / 255)), p.high, card.scale) for p in photos]
     emulated = max(row["val_psnr_y"] for row in RunFiles(run.folder).log_rows())
     return QatResult(target, settings.steps, emulated, float(np.mean(scores)))
@@ -121,7 +129,7 @@ def train(model: str | Path, run: QatRun, settings: QatSettings, listener: Liste
         MobileSRError: a model or photos that cannot be used, another run in the folder, or a process that broke down.
     """
     deploy = fold(load_model(model))
-    photos, validation = (load_photos(place, deploy.scale, run.cache) for place in (run.data, run.validation))
+    photos, validation = photo_sets(run.data, run.validation, deploy.scale, run.cache)
     patches = Patches(photos, CROPS, settings.patch, settings.seed)
     files = RunFiles(run.folder)
     identity = {"network": _digest(deploy), "data": photos.fingerprint, "validation": validation.fingerprint, **asdict(settings)}
@@ -136,30 +144,8 @@ def best_of(folder: Path) -> tuple[Graph, Ranges]:
     """The graph and the ranges that a run's folder holds as its best."""
     with np.load(folder / "best.npz") as arrays:
         graph, table = unpack(arrays)
-    return graph, {name: tuple(map(float, table.bounds[index])) for name, index in table.group.items()}
-
-
-def write_int8(graph: Graph, ranges: Ranges, card: Card, target: Path, io: str) -> None:
-    """Writes a full-integer .tflite with its card inside and beside it.
-
-    Args:
-        graph: with kernels on the 8-bit grid.
-        ranges: of every node.
-        card: of the file.
-        target: the .tflite.
-        io: "int8" or "uint8".
-
-    Raises:
-        ConversionError: a tensor stayed in float.
-    """
-    data = with_metadata(int8_tflite(graph, ranges, *card.tile, io), card.as_json())
-    with atomic_output(target) as temporary:
-        temporary.write_bytes(with_shared_vectors(data))
-        loose = [tensor.name for tensor in read_tflite(temporary).tensors if tensor.dtype.startswith("float")]
-        if loose:
-            raise ConversionError(f"{target}: {len(loose)} tensors stayed in float, the first {loose[0]}: report the network")
-    with atomic_output(target.with_suffix(".json")) as beside:
-        beside.write_text(json.dumps(card.as_json(), indent=1, sort_keys=True) + "\n")
+    assert table is not None, "a run packs its ranges with its graph"
+    return graph, {name: (float(table.bounds[index][0]), float(table.bounds[index][1])) for name, index in table.group.items()}
 
 
 def _claim(files: RunFiles, identity: dict, facts: dict) -> None:
@@ -185,12 +171,13 @@ def _prepare(deploy: keras.Model, images: np.ndarray, files: RunFiles) -> None:
         images: (N, h, w, 3) float32 in [0, 1], low-resolution crops that ranges and weights are fitted on.
         files: of the run.
     """
-    exact = int8_graph(deploy, *images.shape[1:3], images[:8])
+    exact = int8_graph(deploy, images.shape[1], images.shape[2], images[:8])
     graph, ranges = post_training(deploy, images)
     if PATCHES in graph.nodes:
         graph.nodes[PATCHES].attrs["trainable"] = False  # it copies pixels, without loss
-    for name, content in (("float.npz", pack(exact)), ("start.npz", pack(graph, range_table(graph, ranges)))):
-        files.replace(name, lambda path, content=content: np.savez(path, **content))
+    contents: dict[str, dict[str, Any]] = {"float.npz": pack(exact), "start.npz": pack(graph, range_table(graph, ranges))}
+    for name, content in contents.items():
+        files.replace(name, partial(np.savez, **content))
 
 
 def range_table(graph: Graph, ranges: Ranges) -> RangeTable:
@@ -198,7 +185,7 @@ def range_table(graph: Graph, ranges: Ranges) -> RangeTable:
     fixed = fixed_ranges(graph)
     groups = range_groups(graph)
     group = {name: index for index, names in enumerate(groups) for name in names}
-    bounds = np.float32([ranges[names[0]] for names in groups])
+    bounds = np.array([ranges[names[0]] for names in groups], np.float32)
     return RangeTable(group, bounds, np.array([names[0] not in fixed for names in groups]))
 
 
@@ -208,7 +195,7 @@ def _train_in_child(run: QatRun, settings: QatSettings, listener: Listener) -> N
     with tempfile.TemporaryFile("w+", errors="replace") as chatter, _process(command, chatter) as child:
         error = None
         try:
-            for line in child.stdout:
+            for line in child.stdout or ():
                 with contextlib.suppress(ValueError):  # what libraries print is not for us
                     error = _tell(listener, json.loads(line)) or error
         finally:
@@ -225,16 +212,13 @@ def _train_in_child(run: QatRun, settings: QatSettings, listener: Listener) -> N
 
 
 @contextlib.contextmanager
-def _process(command: list[str], chatter: object) -> Iterator[subprocess.Popen]:
+def _process(command: list[str], chatter: IO[str]) -> Iterator[subprocess.Popen]:
     """A child that ends with us: its standard input stays open as long as we live."""
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=chatter, text=True)
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait()
-        child.stdin.close()
-        child.stdout.close()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=chatter, text=True) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
 
 
 def _tell(listener: Listener, said: dict) -> str | None:

@@ -1,6 +1,7 @@
 """What a run of quantization-aware training is told; both of its processes read it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from keras_models.errors import TrainingError
 
@@ -34,7 +35,7 @@ class QatSettings:
     seed: int = 0
 
 
-def settings_for(**given: float) -> QatSettings:
+def settings_for(**given: Any) -> QatSettings:
     """The defaults with some replaced, checked.
 
     Raises:

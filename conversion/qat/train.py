@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,13 +24,14 @@ import numpy as np
 import tensorflow as tf
 
 from conversion.qat.graph_arrays import RangeTable, pack, unpack
+from conversion.qat.photo_sets import photo_sets
 from conversion.qat.settings import QatSettings
 from conversion.qat.twin import LearnedRanges, fake_quant_kernel, float_twin, quantized_twin, weight_variables
 from keras_models.errors import MobileSRError, TrainingError
 from keras_models.graph import Graph
 from keras_models.metrics import psnr_y, to_uint8
 from keras_models.patches import Patches
-from keras_models.photos import PhotoSet, load_photos
+from keras_models.photos import PhotoSet
 from keras_models.run_files import Checkpoint, RunFiles
 
 BORDER = 2  # low-res pixels at a patch's edge whose error does not count: zero padding, not picture, made them
@@ -173,8 +175,10 @@ def run(folder: Path, data: PhotoSet, validation: PhotoSet, settings: QatSetting
         checkpoint = files.read()
         patches = Patches(data, settings.batch, settings.patch, settings.seed)
         with np.load(folder / "start.npz") as start, np.load(folder / "float.npz") as teacher:
-            trainer = Trainer(unpack(start), unpack(teacher)[0], settings)
-        facts = {"seconds": 0.0, "best": None, "rows": []}
+            graph, ranges = unpack(start)
+            assert ranges is not None, "a run packs its ranges with its graph"
+            trainer = Trainer((graph, ranges), unpack(teacher)[0], settings)
+        facts: dict[str, Any] = {"seconds": 0.0, "best": None, "rows": []}
         done = 0
         if checkpoint:
             done, facts = checkpoint.step, {key: checkpoint.facts[key] for key in facts}
@@ -216,7 +220,7 @@ def _log(files: RunFiles, trainer: Trainer, patches: Patches, validation: PhotoS
         row["loss"] = loss
     if facts["best"] is None or row["val_psnr_y"] > facts["best"]:
         facts["best"] = row["val_psnr_y"]
-        arrays = pack(*trainer.quantized())
+        arrays: dict[str, Any] = pack(*trainer.quantized())
         files.replace("best.npz", lambda path: np.savez(path, **arrays))
     facts["rows"].append(row)
     say(row=row)
@@ -234,8 +238,8 @@ def main(folder: str, data: str, validation: str, cache: str, settings: str) -> 
         graph = np.load(Path(folder) / "start.npz")
         first, *_, last = unpack(graph)[0].nodes.values()
         scale = last.shape[1] // first.shape[1]
-        photos = [load_photos(place, scale, cache or None) for place in (data, validation)]
-        run(Path(folder), *photos, QatSettings(**json.loads(settings)))
+        photos, held_out = photo_sets(data, validation or None, scale, cache or None)
+        run(Path(folder), photos, held_out, QatSettings(**json.loads(settings)))
     except MobileSRError as error:
         say(error=str(error))
         return 2

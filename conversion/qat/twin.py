@@ -7,6 +7,7 @@ TF_USE_LEGACY_KERAS=1. The rules of 8 bits are those of the integer kernels: wei
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
@@ -18,6 +19,8 @@ from conversion.qat.graph_arrays import RangeTable
 from keras_models.graph import Graph, Node
 
 _quantization = tfmot.quantization.keras
+_Quantizer: Any = _quantization.quantizers.Quantizer
+_QuantizeConfig: Any = _quantization.QuantizeConfig
 
 
 TINY = 1e-12
@@ -73,7 +76,7 @@ def fake_quant_kernel(kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     return rounded, lambda upstream: upstream
 
 
-class KernelQuantizer(_quantization.quantizers.Quantizer):
+class KernelQuantizer(_Quantizer):
     """Weights of a convolution; a depthwise kernel (h, w, C, 1) has its channels on the third axis."""
 
     def build(self, tensor_shape: tf.TensorShape, name: str, layer: tf_keras.layers.Layer) -> dict:
@@ -93,7 +96,7 @@ class KernelQuantizer(_quantization.quantizers.Quantizer):
 def _annotation(ranges: LearnedRanges) -> type:
     """The QuantizeConfig class of one twin; it is rebuilt from its config while tfmot clones, so `ranges` is its closure."""
 
-    class OutputQuantizer(_quantization.quantizers.Quantizer):
+    class OutputQuantizer(_Quantizer):
         def __init__(self, name: str) -> None:
             self.name = name
 
@@ -106,7 +109,7 @@ def _annotation(ranges: LearnedRanges) -> type:
         def get_config(self) -> dict:
             return {"name": self.name}
 
-    class Annotation(_quantization.QuantizeConfig):
+    class Annotation(_QuantizeConfig):
         def __init__(self, name: str) -> None:
             self.name = name
 
@@ -266,7 +269,7 @@ def layer_name(node: Node) -> str:
 def weight_variables(model: tf_keras.Model, graph: Graph) -> dict[tuple[str, str], tf.Variable]:
     """(node name, "kernel" or "bias") -> the variable that holds it, in the graph's order."""
     layers = {getattr(layer, "layer", layer).name: layer for layer in model.layers}  # tfmot's wrapper holds the layer's variables
-    found = {}
+    found: dict[tuple[str, str], tf.Variable] = {}
     for node in graph.nodes.values():
         by_name = {v.name.split("/")[-1].split(":")[0].removeprefix("depthwise_"): v for v in layers[layer_name(node)].variables}
         found.update({(node.name, key): by_name[key] for key in ("kernel", "bias") if key in node.weights})

@@ -68,7 +68,8 @@ def tensor_ranges(path: str | Path, images: Iterable[np.ndarray], threads: int =
         interpreter.set_tensor(feed["index"], image.astype(feed["dtype"]))
         interpreter.invoke()
         for detail in interpreter.get_tensor_details():
-            if detail["dtype"] in (np.float32, np.float16) and detail["shape"].size:
+            # What has no name is no tensor of the file but scratch memory of a kernel.
+            if detail["name"] and detail["dtype"] in (np.float32, np.float16) and detail["shape"].size:
                 with np.errstate(over="ignore", invalid="ignore"):
                     value = np.abs(interpreter.get_tensor(detail["index"]).astype(np.float32)).max(initial=0.0)
                 value = float(value) if np.isfinite(value) else float("inf")

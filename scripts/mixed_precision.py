@@ -1,0 +1,103 @@
+"""The fewest tensors of an int8 file that must stay in float so that it loses no more than --drop dB, found by halving.
+
+    python scripts/mixed_precision.py LKDN_x4.pth --data BENCHMARKS --calibration PHOTOS --out FOLDER
+
+Tensors leave the integers in the order of what their rounding does to the picture (`conversion.integer.sensitivity`), as with
+`mobile-sr convert --recipe int8 --float-tensors N`. BENCHMARKS holds Set5 and Set14; the search looks at Set5. Times are the
+minimum of interleaved runs of 180x320 on one thread.
+"""
+
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import numpy as np
+import typer
+
+TIMED = (180, 320)
+ROUNDS = 15
+
+
+def main(
+    model: str,
+    data: Annotated[Path, typer.Option()],
+    calibration: Annotated[Path, typer.Option()],
+    out: Annotated[Path, typer.Option()],
+    drop: float = 0.05,
+) -> None:
+    """Prints one row for every number of tensors that was tried, then the times of the fewest and of the all-integer file."""
+    from conversion.convert import card_for, convert
+    from conversion.evaluate import evaluate_model
+    from conversion.integer.channel_split import rounding_noise
+    from conversion.integer.fake_quant import int8_tflite
+    from conversion.integer.gptq import rounded
+    from conversion.integer.int8 import TRACED, ranged
+    from conversion.integer.recipes import calibration_images, write_quantized
+    from keras_models.folding import fold
+    from keras_models.loading import load_model
+
+    out.mkdir(parents=True, exist_ok=True)
+    plain = out / "float32.tflite"
+    convert(model, plain, tile=TIMED)
+    wanted = {name: evaluate_model(plain, data / name).mean.psnr_y for name in ("Set5", "Set14")}
+    deploy = fold(load_model(model))
+    images = calibration_images(calibration, "int8", deploy.scale)
+    graph, traced, ranges = ranged(deploy, images)
+    noise = rounding_noise(graph, traced, ranges)
+    worst = sorted(noise, key=noise.__getitem__, reverse=True)
+    print_row("float tensors", "Set5, drop", "Set14, drop", "bytes", "of float32", "last of them")
+    print_row(*["---"] * 6)
+
+    def path_of(count: int) -> Path:
+        return out / f"int8_{count}_float.tflite"
+
+    def loss(count: int) -> float:
+        kept = {name: limits for name, limits in ranges.items() if name not in worst[:count]}
+        path, recipe = path_of(count), f"int8, {count} tensors in float" if count else "int8"
+        data_bytes = int8_tflite(rounded(graph, kept, images[:TRACED], traced.weights), kept, *TIMED)
+        write_quantized(data_bytes, card_for(model, deploy, recipe, TIMED, None), path)
+        lost = {name: psnr - evaluate_model(path, data / name).mean.psnr_y for name, psnr in wanted.items()}
+        size = path.stat().st_size
+        share = size / plain.stat().st_size
+        print_row(count, f"{lost['Set5']:.3f}", f"{lost['Set14']:.3f}", f"{size:,}", f"{share:.3f}", worst[count - 1] if count else "none")
+        return lost["Set5"]
+
+    few, enough = 0, 1
+    if loss(few) <= drop:
+        return
+    while loss(enough) > drop:
+        few, enough = enough, min(2 * enough, len(worst))
+        if few == enough:
+            sys.exit(f"even with all {enough} tensors in float more than {drop} dB is lost")
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (few, middle) if loss(middle) <= drop else (middle, enough)
+    times = minima([plain, path_of(0), path_of(enough)])
+    for name, seconds in zip(("float32", "int8", f"int8, {enough} tensors in float"), times):
+        print_row(name, f"{seconds * 1e3:.1f} ms", f"{seconds / times[0]:.2f} of float32")
+
+
+def print_row(*cells: object) -> None:
+    """One row of a Markdown table."""
+    sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
+    sys.stdout.flush()
+
+
+def minima(paths: list[Path]) -> list[float]:
+    """Seconds of the quickest run of each file, interleaved, one thread."""
+    from conversion.litert import CpuEngine
+
+    engines = [CpuEngine(path, 1) for path in paths]
+    image = np.random.default_rng(0).random((*TIMED, 3), dtype=np.float32)
+    best = [float("inf")] * len(paths)
+    for _ in range(ROUNDS):
+        for index, engine in enumerate(engines):
+            start = perf_counter()
+            engine.run(image)
+            best[index] = min(best[index], perf_counter() - start)
+    return best
+
+
+if __name__ == "__main__":
+    typer.run(main)
