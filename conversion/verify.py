@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.calibration import synthetic_images
+from conversion.calibration import photo_like_images, synthetic_images
 from conversion.gpu.verify import GpuVerdict, verify_on_gpu
 from conversion.inspect import inspect_tflite
 from conversion.litert import CpuEngine
@@ -16,8 +16,7 @@ from keras_models.errors import ModelError
 
 FLOAT32_TOLERANCE = 2e-5
 FLOAT16_TOLERANCE = 2e-2  # weights of 11 bits; one pixel in millions may move by a grey level or two
-INTEGER_PSNR = 35.0  # dB on dead leaves
-PHOTO_LIKE = 4  # the first of the synthetic images
+INTEGER_PSNR = 32.0  # dB; files of this project have 34 to 38, the converter's own quantization of the same networks 29 to 30
 REPORT_VERSION = 3
 
 
@@ -29,7 +28,7 @@ class Verification:
         file: the .tflite.
         against: the model it was compared with, None if none was given.
         max_error: largest absolute difference to it (outputs clipped to [0, 1]), None if not compared.
-        psnr: dB to it on the images that are most like photographs, None if not compared.
+        psnr: dB to it on built-in images that are as sharp as photographs can be, None if not compared.
         quantized: 8-bit or 16-bit integers are in it; such a file is judged by `psnr`, others by `max_error`.
         tolerance: what `max_error` may be at most, or `psnr` at least.
         cpu_partitions: pieces that XNNPACK runs it in.
@@ -143,10 +142,14 @@ def verify_tflite(
 
 
 def _difference(engine: CpuEngine, against: str | Path, images: list[np.ndarray], outputs: list[np.ndarray]) -> tuple[float, float]:
-    """Largest difference over all images, PSNR in dB over the photograph-like ones."""
+    """Largest difference over the images, whose outputs are known, and PSNR in dB over photograph-like ones."""
     other = open_predictor(against, engine.threads)
     if other.scale != engine.scale:
         raise ModelError(f"{engine.path} is x{engine.scale}, {against} is x{other.scale}: compare models of one scale")
-    differences = [np.clip(other.run(i[0]), 0, 1) - np.clip(y, 0, 1) for i, y in zip(images, outputs)]
-    mse = float(np.mean([np.square(d).mean() for d in differences[:PHOTO_LIKE]]))
-    return max(float(np.abs(d).max()) for d in differences), -10 * log10(max(mse, 1e-20))
+
+    def difference(image: np.ndarray, output: np.ndarray) -> np.ndarray:
+        return np.clip(other.run(image[0]), 0, 1) - np.clip(output, 0, 1)
+
+    largest = max(float(np.abs(difference(image, output)).max()) for image, output in zip(images, outputs))
+    mse = float(np.mean([np.square(difference(i, engine.run(i[0]))).mean() for i in photo_like_images(*engine.tile)]))
+    return largest, -10 * log10(max(mse, 1e-20))

@@ -32,7 +32,7 @@ def main(
     from conversion.integer.channel_split import rounding_noise
     from conversion.integer.fake_quant import int8_tflite
     from conversion.integer.gptq import rounded
-    from conversion.integer.int8 import TRACED, ranged
+    from conversion.integer.int8 import TRACED, ranged, worst_first
     from conversion.integer.recipes import calibration_images, write_quantized
     from keras_models.folding import fold
     from keras_models.loading import load_model
@@ -44,8 +44,7 @@ def main(
     deploy = fold(load_model(model))
     images = calibration_images(calibration, "int8", deploy.scale)
     graph, traced, ranges = ranged(deploy, images)
-    noise = rounding_noise(graph, traced, ranges)
-    worst = sorted(noise, key=noise.__getitem__, reverse=True)
+    worst = worst_first(graph, rounding_noise(graph, traced, ranges))
     print_row("float tensors", "Set5, drop", "Set14, drop", "bytes", "of float32", "last of them")
     print_row(*["---"] * 6)
 
@@ -53,14 +52,15 @@ def main(
         return out / f"int8_{count}_float.tflite"
 
     def loss(count: int) -> float:
-        kept = {name: limits for name, limits in ranges.items() if name not in worst[:count]}
+        in_float = {name for names in worst[:count] for name in names}
+        kept = {name: limits for name, limits in ranges.items() if name not in in_float}
         path, recipe = path_of(count), f"int8, {count} tensors in float" if count else "int8"
         data_bytes = int8_tflite(rounded(graph, kept, images[:TRACED], traced.weights), kept, *TIMED)
         write_quantized(data_bytes, card_for(model, deploy, recipe, TIMED, None), path)
         lost = {name: psnr - evaluate_model(path, data / name).mean.psnr_y for name, psnr in wanted.items()}
         size = path.stat().st_size
         share = size / plain.stat().st_size
-        print_row(count, f"{lost['Set5']:.3f}", f"{lost['Set14']:.3f}", f"{size:,}", f"{share:.3f}", worst[count - 1] if count else "none")
+        print_row(count, f"{lost['Set5']:.3f}", f"{lost['Set14']:.3f}", f"{size:,}", f"{share:.3f}", ", ".join(worst[count - 1]) if count else "none")
         return lost["Set5"]
 
     few, enough = 0, 1

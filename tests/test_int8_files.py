@@ -175,6 +175,19 @@ def test_16_bit_files_keep_the_range(network, tmp_path):
     assert inspect_tflite(path).signatures == {"serving_default": (("image",), ("upscaled",))}
 
 
+def test_verify_judges_integer_files_by_decibels(network, photos, tmp_path, monkeypatch):
+    from conversion.verify import verify_tflite
+
+    network.save(tmp_path / "tiny.keras")
+    convert(tmp_path / "tiny.keras", tmp_path / "tiny.tflite", "int8", (32, 32), photos)
+    good = verify_tflite(tmp_path / "tiny.tflite", tmp_path / "tiny.keras")
+    assert good.problems == () and good.quantized and good.psnr > 32
+    other = randomise(LKDN(scale=2, features=12, attention_channels=8, blocks=1), seed=9)
+    other.save(tmp_path / "other.keras")
+    wrong = verify_tflite(tmp_path / "tiny.tflite", tmp_path / "other.keras")
+    assert wrong.problems == (f"only {wrong.psnr:.1f} dB to {tmp_path / 'other.keras'}",)
+
+
 def test_bad_calibration_folders(network, photos, tmp_path):
     network.save(tmp_path / "tiny.keras")
     arguments = tmp_path / "tiny.keras", tmp_path / "tiny.tflite", "int8", (32, 32)

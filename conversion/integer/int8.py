@@ -1,11 +1,13 @@
 """Post-training quantization: from a network and photos to a graph whose weights lie on the int8 grid, and its ranges."""
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 
 from conversion.integer.channel_split import rounding_noise, split_by_range
 from conversion.integer.equalisation import equalised
-from conversion.integer.fake_quant import Ranges
+from conversion.integer.fake_quant import Ranges, fixed_ranges, range_groups
 from conversion.integer.gptq import rounded
 from conversion.integer.int8_graph import int8_graph
 from conversion.integer.merged_tail import merge_tail
@@ -63,16 +65,28 @@ def quantize(deploy: keras.Model, images: np.ndarray, in_float: int = 0) -> tupl
     Args:
         deploy: deploy form.
         images: as in `int8_form`.
-        in_float: how many of the tensors whose rounding hurts most get no range and stay in float.
+        in_float: how many of the tensors whose rounding hurts most get no range and stay in float; those in one range count once.
 
     Raises:
         ConversionError: an operation that has no int8 form here.
     """
     graph, traced, ranges = ranged(deploy, images)
-    noise = rounding_noise(graph, traced, ranges)
-    for name in sorted(noise, key=noise.__getitem__, reverse=True)[:in_float]:
-        del ranges[name]
+    for names in worst_first(graph, rounding_noise(graph, traced, ranges))[:in_float]:
+        for name in names:
+            del ranges[name]
     return rounded(graph, ranges, images[:TRACED], traced.weights), ranges
+
+
+def worst_first(graph: Graph, noise: Mapping[str, float]) -> list[list[str]]:
+    """The tensors with a range of their choice, those that share one together, by what their rounding does to the output.
+
+    Args:
+        graph: of `ranged`.
+        noise: of `rounding_noise`.
+    """
+    fixed = fixed_ranges(graph)
+    groups = [names for names in range_groups(graph) if names[0] not in fixed]
+    return sorted(groups, key=lambda names: sum(noise.get(name, 0.0) for name in names), reverse=True)
 
 
 def noise_of(deploy: keras.Model, images: np.ndarray) -> dict[str, float]:
