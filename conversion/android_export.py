@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,7 @@ from conversion.calibration import synthetic_images
 from conversion.card import Card, sha256_of
 from conversion.litert import CpuEngine
 from keras_models.errors import ConversionError
+from keras_models.json_text import json_object
 from keras_models.metrics import to_uint8
 from keras_models.outputs import atomic_output
 
@@ -57,8 +59,11 @@ def _entries(path: Path) -> list[dict]:
     if not path.exists():
         return []
     try:
-        content = json.loads(path.read_text())
-        assert content["schema"] == SCHEMA and all("name" in entry for entry in content["models"])
-        return content["models"]
-    except (OSError, ValueError, KeyError, TypeError, AssertionError):
-        raise ConversionError(f"{path}: not a models.json of schema {SCHEMA}: give another --android folder, or move it away") from None
+        content = json_object(path.read_bytes()) or {}
+    except OSError:
+        content = {}
+    entries: Any = content.get("models")
+    named = isinstance(entries, list) and all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries)
+    if content.get("schema") != SCHEMA or not named:
+        raise ConversionError(f"{path}: not a models.json of schema {SCHEMA}: give another --android folder, or move it away")
+    return entries

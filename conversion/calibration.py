@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_models.bicubic import shrink
 from keras_models.errors import ImageError
-from keras_models.photos import SUFFIXES
+from keras_models.photos import SUFFIXES, opened_photo
 
 
 def synthetic_images(height: int, width: int, seed: int = 0) -> list[np.ndarray]:
@@ -19,11 +20,18 @@ def synthetic_images(height: int, width: int, seed: int = 0) -> list[np.ndarray]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     ramp = np.stack([x / max(width - 1, 1), y / max(height - 1, 1), (x + y) / max(width + height - 2, 1)], -1)
     checks = ((x + y) % 2)[..., None].repeat(3, -1)
-    bars = ((x // 3) % 2)[..., None] * np.float32([1, 0, 0]) + ((y // 5) % 2)[..., None] * np.float32([0, 1, 1])
+    bars = ((x // 3) % 2)[..., None] * np.array([1, 0, 0], np.float32) + ((y // 5) % 2)[..., None] * np.array([0, 1, 1], np.float32)
     images = [_dead_leaves(height, width, rng) for _ in range(4)]
     images += [rng.random((height, width, 3)), rng.integers(0, 2, (height, width, 3)), ramp, checks, bars.clip(0, 1)]
     images += [np.full((height, width, 3), v) for v in (0.0, 0.5, 1.0)]
     return [np.asarray(image, np.float32)[None] for image in images]
+
+
+def photo_like_images(height: int, width: int, count: int = 4, seed: int = 0) -> list[np.ndarray]:
+    """Dead leaves (1, H, W, 3) float32 in [0, 1], drawn four times as large and shrunk: as sharp as the sharpest photographs."""
+    rng = np.random.default_rng(seed)
+    large = (np.round(255 * _dead_leaves(4 * height, 4 * width, rng)).astype(np.uint8) for _ in range(count))
+    return [shrink(image, 4)[None].astype(np.float32) / 255 for image in large]
 
 
 def _dead_leaves(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
@@ -34,7 +42,8 @@ def _dead_leaves(height: int, width: int, rng: np.random.Generator) -> np.ndarra
         u = rng.random()
         radius = (smallest**-2 + u * (largest**-2 - smallest**-2)) ** -0.5  # inverse of the distribution function of r**-3
         centre_y, centre_x = rng.random() * height, rng.random() * width
-        image[(y - centre_y) ** 2 + (x - centre_x) ** 2 < radius**2] = rng.random(3)
+        box = tuple(slice(max(int(c - radius), 0), int(c + radius) + 2) for c in (centre_y, centre_x))
+        image[box][(y[box] - centre_y) ** 2 + (x[box] - centre_x) ** 2 < radius**2] = rng.random(3)
     return image
 
 
@@ -52,13 +61,11 @@ def photo_paths(folder: str | Path) -> list[Path]:
 
 def shuffled_photos(paths: Sequence[Path], rng: np.random.Generator) -> Iterator[np.ndarray]:
     """(H, W, 3) uint8 of each photo in an order that the generator draws; those that cannot be read are left out."""
-    from PIL import Image
-
     for index in rng.permutation(len(paths)):
         try:
-            with Image.open(paths[index]) as photo:
+            with opened_photo(paths[index]) as photo:
                 pixels = np.asarray(photo.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        except ImageError:
             continue
         yield pixels
 

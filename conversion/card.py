@@ -1,11 +1,11 @@
 """The model card: what a .tflite is, where it comes from, how to use it. One JSON inside the file and beside it."""
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from keras_models.json_text import json_object
 from keras_models.presets import find_preset
 
 CARD_VERSION = 1
@@ -74,13 +74,12 @@ def sha256_of(path: str | Path) -> str:
 def source_of(model: str | Path) -> Path:
     """The file that a model argument's weights come from: itself, or a preset's."""
     preset = find_preset(str(model))
-    return preset.weights if preset is not None and not Path(model).exists() else Path(model)
+    return preset.weights if preset is not None and preset.weights is not None and not Path(model).exists() else Path(model)
 
 
 def source_facts(source: Path) -> dict:
     """Licence and credit from the model card beside the weights, if there is one."""
     try:
-        facts = json.loads(source.with_suffix(".json").read_text())
-    except (OSError, ValueError):
+        return json_object(source.with_suffix(".json").read_bytes()) or {}
+    except OSError:
         return {}
-    return facts if isinstance(facts, dict) else {}

@@ -1,18 +1,19 @@
 """PSNR and SSIM of a model on a folder of images, as the papers measure them (`keras_models.metrics`)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from conversion.predictors import open_predictor
-from keras_models.bicubic import crop_to_multiple, shrink
+from conversion.silence import silenced
+from keras_models.bicubic import Rule, crop_to_multiple, shrink
 from keras_models.errors import ImageError
 from keras_models.metrics import Quality, as_rgb, measure, to_uint8
-from keras_models.photos import SUFFIXES
+from keras_models.photos import SUFFIXES, opened_photo
 
-RULES = {"new": "newer", "old": "older"}
+RULES: dict[str, Rule] = {"new": "newer", "old": "older"}
 REPORT_VERSION = 1
 
 
@@ -57,6 +58,7 @@ def evaluate_model(
     bicubic: str = "new",
     threads: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    see: Callable[[str, np.ndarray, np.ndarray, np.ndarray], None] = lambda name, low, high, result: None,
 ) -> Evaluation:
     """Upscales every low-resolution image of a folder and compares with the high-resolution one.
 
@@ -66,26 +68,39 @@ def evaluate_model(
         bicubic: "new" or "old" MATLAB rule, for low-resolution images that are not given.
         threads: of a .tflite or .onnx.
         progress: told (done, total) after every image.
+        see: shown every image: name, low-res, high-res cropped to low-res size x scale, the model's result; uint8 RGB.
 
     Raises:
         MobileSRError: the model or an image cannot be read, an image has no pair, or there are no images.
     """
     if bicubic not in RULES:
         raise ImageError(f"--bicubic {bicubic}: give new or old")
-    photos = _photos(Path(data))
+    photos = photos_in(data)
     predictor = open_predictor(model, threads)
     scores: dict[str, Quality] = {}
     given = Path(data) / f"LRx{predictor.scale}"
     for name, low, high in _pairs(photos, given, predictor.scale, RULES[bicubic]):
         result = to_uint8(predictor.run(low.astype(np.float32) / 255))
         scores[name] = measure(result, high, predictor.scale)
+        see(name, low, high, result)
         progress(len(scores), len(photos))
-    mean = Quality(*(float(np.mean([getattr(q, field) for q in scores.values()])) for field in ("psnr_y", "ssim_y", "psnr_rgb")))
     low_res = given.name if given.is_dir() else f"bicubic, {RULES[bicubic]} MATLAB rule"
-    return Evaluation(str(model), str(data), predictor.scale, low_res, scores, mean)
+    return Evaluation(str(model), str(data), predictor.scale, low_res, scores, mean_quality(scores.values()))
 
 
-def _photos(data: Path) -> list[Path]:
+def mean_quality(scores: Iterable[Quality]) -> Quality:
+    """The average of each score, as the papers report it."""
+    scores = list(scores)
+    return Quality(*(float(np.mean([getattr(q, field) for q in scores])) for field in ("psnr_y", "ssim_y", "psnr_rgb")))
+
+
+def photos_in(data: str | Path) -> list[Path]:
+    """The high-resolution images that `evaluate_model` takes from a folder, sorted.
+
+    Raises:
+        ImageError: no such folder, or no images in it.
+    """
+    data = Path(data)
     if not data.is_dir():
         raise ImageError(f"{data}: no such folder: give a folder with HR/ and LRxS/, or a folder of photos")
     folder = data / "HR" if (data / "HR").is_dir() else data
@@ -95,7 +110,7 @@ def _photos(data: Path) -> list[Path]:
     return photos
 
 
-def _pairs(photos: list[Path], given: Path, scale: int, rule: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _pairs(photos: list[Path], given: Path, scale: int, rule: Rule) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """(name, low-res, high-res cropped to low-res size x scale), uint8 RGB; the low-res is made where none is given."""
     for path in photos:
         high = _read(path)
@@ -114,11 +129,5 @@ def _partner(folder: Path, photo: Path, scale: int) -> Path:
 
 
 def _read(path: Path) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            grey = image.mode in ("L", "1")
-            return as_rgb(np.asarray(image.convert("L" if grey else "RGB")))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path}: not a readable image ({str(error) or type(error).__name__}): convert it to PNG") from None
+    with silenced(), opened_photo(path) as image:  # libtiff speaks on standard error
+        return as_rgb(np.asarray(image.convert("L" if image.mode in ("L", "1") else "RGB")))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,10 @@ import numpy as np
 
 from conversion.silence import silenced
 from conversion.tflite.check import read_checked
+from conversion.tflite.file import read_tflite
+from conversion.tflite.live_bytes import live_bytes_per_pixel
 from keras_models.errors import ModelError, one_line
+from keras_models.isolation import isolated
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
@@ -37,12 +41,13 @@ class CpuEngine:
 
     passes = 1
 
-    def __init__(self, path: str | Path, threads: int | None = None) -> None:
+    def __init__(self, path: str | Path, threads: int | None = None, proven: bool = False) -> None:
         """Open and check the file.
 
         Args:
             path: a .tflite file.
             threads: CPU threads, None for all cores.
+            proven: it has been opened in a process of its own before, which `prove` does otherwise.
 
         Raises:
             ModelError: the file is missing, damaged, cannot be run, or is not a super-resolution model.
@@ -51,7 +56,8 @@ class CpuEngine:
         self.threads = _cores() if threads is None else threads
         if self.threads < 1:
             raise ModelError(f"{self.threads} threads: give 1 or more")
-        read_checked(self.path)
+        if not proven:
+            prove(self.path)
         self._open()
         self.scale, self.tile = _super_resolution_shapes(self.path, self._interpreter, self._input["index"], self._output["index"])
         self._window = self.tile
@@ -60,6 +66,11 @@ class CpuEngine:
         self._input_range = _value_range(self._input)
         self._output_range = _value_range(self._output)
         self.resizable = self._try_resizing()
+
+    @cached_property
+    def bytes_per_pixel(self) -> float:
+        """What the intermediates need, a pixel of the window."""
+        return live_bytes_per_pixel(read_tflite(self.path))
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
         """Upscale one window.
@@ -147,6 +158,20 @@ class CpuEngine:
             return result.astype(np.float32, copy=False)
         scale, zero_point = self._output["quantization"]
         return (result.astype(np.float32) - zero_point) * np.float32(scale / self._output_range)
+
+
+def prove(path: Path) -> None:
+    """Has a file opened and run in a process of its own first: LiteRT's C++ can crash on one that is damaged in a way nobody foresaw.
+
+    Raises:
+        ModelError: the file is damaged, crashes LiteRT there, or takes more than a minute or 2 GiB.
+    """
+    read_checked(path)
+    isolated(
+        "conversion.whole_image:run_once",
+        [str(path)],
+        lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"),
+    )
 
 
 def _super_resolution_shapes(path: Path, interpreter: "Interpreter", image: int, upscaled: int) -> tuple[int, tuple[int, int]]:

@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
 from keras_models.errors import TrainingError
 from keras_models.training import Listener
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def progress_listener(tensorboard: Path | None = None) -> Listener:
@@ -50,7 +54,7 @@ class _Lines(Listener):
 class _Bar(keras.callbacks.Callback):
     """A rich bar over the whole run, on stderr."""
 
-    bar = None
+    bar: "Progress | None" = None
 
     def begin(self, step: int, steps: int) -> None:
         """Shows the bar at the step that the run (re)starts from."""
@@ -64,7 +68,8 @@ class _Bar(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """One step further."""
-        self.bar.advance(self.task)
+        if self.bar:
+            self.bar.advance(self.task)
 
     def end(self) -> None:
         """Gives the terminal back."""

@@ -88,7 +88,7 @@ def _pad(graph: Graph, region: set[str], channels: int, extra: int) -> None:
         kernel = node.weights.get("kernel")
         reads = kernel is not None and node.op == "conv2d" and node.inputs[0] in region
         if reads:
-            node.weights["kernel"] = kernel = np.pad(kernel, [(0, 0), (0, 0), (0, extra), (0, 0)])
+            node.weights["kernel"] = kernel = np.pad(node.weights["kernel"], [(0, 0), (0, 0), (0, extra), (0, 0)])
         if node.name not in region:
             continue
         node.shape = (*node.shape[:-1], channels + extra)

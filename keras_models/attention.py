@@ -20,7 +20,7 @@ class PixelAttention(Block):
         super().__init__(name, channels=channels)
         self.conv = conv(channels, channels, name="conv")
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         return x * ops.sigmoid(self.conv(x))
 
 
@@ -37,7 +37,7 @@ class Contrast(keras.layers.Layer):
         super().__init__(name=name)
         self.epsilon = epsilon
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         wide = ops.cast(x, "float32")
         mean = ops.mean(wide, axis=(1, 2), keepdims=True)
         variance = ops.mean(ops.square(wide - mean), axis=(1, 2), keepdims=True)
@@ -62,7 +62,7 @@ class ContrastChannelAttention(Block):
         self.fc1 = conv(channels, channels // reduction, name="fc1")
         self.fc2 = conv(channels // reduction, channels, name="fc2")
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         return x * ops.sigmoid(self.fc2(ops.relu(self.fc1(self.contrast(x)))))
 
 
@@ -74,6 +74,6 @@ class SpatialAttention(Block):
         super().__init__(name, kernel_size=kernel_size)
         self.conv = conv(2, 1, kernel_size, name="conv")
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         both = [ops.mean(x, axis=-1, keepdims=True), ops.max(x, axis=-1, keepdims=True)]
         return x * ops.sigmoid(self.conv(ops.concatenate(both, axis=-1)))

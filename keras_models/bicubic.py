@@ -40,6 +40,8 @@ def shrink(image: np.ndarray, scale: int, rule: Rule = "newer") -> np.ndarray:
         raise ImageError(f"bicubic rule {rule!r}: give one of {RULES}")
     if image.dtype != np.uint8:
         raise ImageError(f"shrinking a {image.dtype} image: MATLAB's rules are defined on uint8: convert it first")
+    if image.ndim == 3:  # apart, because a large photo in float64 takes gigabytes
+        return np.stack([shrink(image[..., channel], scale, rule) for channel in range(image.shape[2])], axis=-1)
     if rule == "newer":
         return _to_uint8(255.0 * _two_passes(image / 255.0, 1 / scale, "mirror"))
     rows = _to_uint8(_vertical(image.astype(np.float64), 1 / scale, "clamp"))

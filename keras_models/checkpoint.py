@@ -10,7 +10,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_models.errors import CheckpointError
+from keras_models.archives import MAX_BYTES, read_arrays
+from keras_models.errors import CheckpointError, one_line
 from keras_models.torch_file import read_torch
 
 WRAPPERS = ("params_ema", "params", "state_dict")
@@ -46,21 +47,24 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise CheckpointError(f"{path}: {size:,} bytes: {MAX_BYTES:,} is the most that is read of a checkpoint")
     try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path}: not a readable .safetensors file ({error}): download it again") from None
+        return load_file(path)  # it checks that the header's tensors are the bytes that the file has, no more
+    except Exception as error:  # the library, its bindings and NumPy each raise their own
+        raise CheckpointError(f"{path}: not a readable .safetensors file ({one_line(error)}): download it again") from None
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return read_arrays(path)
+    except CheckpointError:
+        raise
     except Exception as error:  # zipfile, zlib and the header parser each raise their own
-        raise CheckpointError(f"{path}: not a readable .npz file ({type(error).__name__}: {error}): save it again") from None
+        raise CheckpointError(f"{path}: not a readable .npz file ({one_line(error)}): save it again") from None
 
 
 def load_state(model: keras.Model, state: Mapping[str, np.ndarray], source: str = "checkpoint") -> None:

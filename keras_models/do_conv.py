@@ -7,6 +7,8 @@ The fold is done in float32 in every call, which costs next to nothing beside th
 Source: Cao et al., "DO-Conv: Depthwise Over-parameterized Convolutional Layer", IEEE TIP 2022.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -66,7 +68,7 @@ class _OverParameterized(keras.layers.Layer):
         flat = self.W if self.D is None else ops.einsum(self.FOLD, ops.add(self.D, self._diagonal), self.W)
         return ops.transpose(ops.reshape(flat, (*self.W.shape[:2], *self.kernel_size)), self.AXES)
 
-    def call(self, x):  # noqa: ANN001, ANN202
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         y = self._convolve(x, ops.cast(self.kernel(), self.compute_dtype))
         return y if self.bias is None else ops.add(y, self.bias)
 
@@ -104,7 +106,7 @@ class DOConv2D(_OverParameterized):
 
     FOLD, AXES = "ims,ois->oim", (2, 3, 1, 0)
 
-    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **options: object) -> None:
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **options: Any) -> None:
         super().__init__(kernel_size, **options)
         self.filters = filters
 

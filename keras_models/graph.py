@@ -6,6 +6,7 @@ operations themselves. `graph_of` unrolls the blocks; `to_keras` builds an equal
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
@@ -156,7 +157,7 @@ def _read_over_channels(name: str, op: keras.Operation) -> tuple[str, dict, dict
     return name, {}, {}
 
 
-READ: dict[str, Callable] = {
+READ: dict[str, Callable[[Any], tuple[str, dict, dict]]] = {
     "InputLayer": lambda _: ("input", {}, {}),
     "Conv2D": _read_conv,
     "DepthwiseConv2D": _read_conv,

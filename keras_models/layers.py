@@ -64,7 +64,7 @@ class BSConvU(Block):
         self.pw = conv(in_channels, filters, use_bias=False, name="pw")
         self.dw = depthwise(3, name="dw")
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         return self.dw(self.pw(x))
 
 
@@ -72,7 +72,7 @@ class BSConvU(Block):
 class BSConvUIdt(BSConvU):
     """BSConv with an identity connection, the paper's Figure 3: `dw(pw(x)) + x`; filters must equal in_channels."""
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         return super().call(x) + x
 
 
@@ -84,7 +84,7 @@ class RBSB(BSConvU):
         super().__init__(in_channels, filters, name)
         self.rep1x1 = depthwise(1, name="rep1x1")
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         a = self.pw(x) + x
         return self.dw(a) + a + self.rep1x1(a)
 
@@ -109,7 +109,7 @@ class LargeKernelAttention(Block):
         self.depthwise = depthwise(5, name="depthwise")
         self.depthwise_dilated = depthwise(5, dilation=3, name="depthwise_dilated")
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         return x * self.depthwise_dilated(self.depthwise(self.pointwise(x)))
 
 
@@ -129,7 +129,7 @@ class PixelNorm(keras.layers.Layer):
         self.gamma = self.add_weight(name="gamma", shape=(input_shape[-1],), initializer="ones")
         self.beta = self.add_weight(name="beta", shape=(input_shape[-1],), initializer="zeros")
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         centred = ops.cast(x, "float32")
         centred = centred - ops.mean(centred, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
@@ -168,7 +168,7 @@ class LKDB(Block):
         self.c6 = conv(attention_channels, features, name="c6")
         self.pixel_norm = PixelNorm(name="pixel_norm")
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         d1, r1 = gelu(self.c1_d(x)), gelu(self.c1_r(x))
         d2, r2 = gelu(self.c2_d(r1)), gelu(self.c2_r(r1))
         d3, r3 = gelu(self.c3_d(r2)), gelu(self.c3_r(r2))
@@ -177,7 +177,7 @@ class LKDB(Block):
         return self.pixel_norm(self.c6(self.atten(fused))) + x
 
 
-def gelu(x):  # noqa: ANN001, ANN201
+def gelu(x: keras.KerasTensor) -> keras.KerasTensor:
     """The exact (erf) GELU of any tensor."""
     return ops.gelu(x, approximate=False)
 
@@ -191,7 +191,7 @@ class Upsampler(Block):
         self.conv = conv(features, 3 * scale**2, 3, name="0")  # named as in the released nn.Sequential
         self.scale = scale
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         return pixel_shuffle(self.conv(x), self.scale)
 
 
@@ -212,7 +212,7 @@ class UpsamplerRep(Block):
         self.conv3x3.padding = "valid"
         self.scale = scale
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         ring = ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
         return pixel_shuffle(self.conv1(x) + self.conv3(x) + self.conv3x3(self.conv1x1(ring)), self.scale)
 
@@ -225,7 +225,7 @@ class UpsamplerRep(Block):
         return [kernel, b1 + b3 + b33 + np.einsum("m,hwmo->o", widen_bias, k33)]
 
 
-def pixel_shuffle(x, scale: int):  # noqa: ANN001, ANN201
+def pixel_shuffle(x: keras.KerasTensor, scale: int) -> keras.KerasTensor:
     """(N, H, W, 3 s^2) to (N, sH, sW, 3), block-major as TensorFlow's depth_to_space: channel = (dy*s + dx)*3 + c.
 
     PyTorch's order is channel-major (c*s*s + dy*s + dx): `keras_models.checkpoint` permutes filters at import and export.

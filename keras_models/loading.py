@@ -1,13 +1,21 @@
 """From a model argument (preset name, .keras, checkpoint) to a Keras network."""
 
+import json
+import tempfile
 from pathlib import Path
 
 import keras
 
+from keras_models.archives import open_archive
 from keras_models.checkpoint import load_state, read_state
-from keras_models.errors import CheckpointError, ModelError
+from keras_models.errors import CheckpointError, ModelError, one_line
+from keras_models.isolation import isolated
 from keras_models.networks import NETWORKS
 from keras_models.presets import Preset, find_preset
+
+_MAX_CONFIG_BYTES = 1 << 20
+_LARGEST = {"blocks": 32}
+"""Of a number in a file's configuration, 256 for all others: the largest network here has 8 blocks of 56 channels."""
 
 
 def build_preset(preset: Preset) -> keras.Model:
@@ -54,13 +62,14 @@ def model_from_state(state: dict, source: str, variant: str | None = None) -> ke
             config = network.config_from_shapes(shapes)
             if config is None:
                 continue
-            model = network(**{**config, **({"step": variant} if variant else {})})
-        except (ModelError, IndexError) as error:
-            raise CheckpointError(f"{source}: looks like {network.__name__}, but its shapes do not fit together ({error})") from None
+            model = _build(network, {**config, **({"step": variant} if variant else {})})
+        except Exception as error:  # Keras raises its own for sizes that no layer can have
+            said = one_line(error)
+            raise CheckpointError(f"{source}: looks like {network.__name__}, but its shapes do not fit together ({said})") from None
         load_state(model, state, source)
         return model
     known = ", ".join(NETWORKS)
-    first = ", ".join(list(shapes)[:3])
+    first = ", ".join(name[:80] for name in list(shapes)[:3])
     raise CheckpointError(f"{source}: the names ({first}, ...) belong to no network known here ({known}): give a checkpoint of one of them")
 
 
@@ -74,10 +83,34 @@ def _load_keras(path: Path) -> keras.Model:
     if not path.is_file():
         raise ModelError(f"{path}: no such file: check the path")
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        with open_archive(path) as archive, tempfile.TemporaryDirectory(prefix="mobile-sr-keras-") as folder:
+            if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
+                raise ModelError(f"{path}: its configuration is too long to be a network's: give a file written by this project")
+            config = json.loads(archive.read("config.json"))
+            if config["class_name"] not in NETWORKS:
+                known = ", ".join(NETWORKS)
+                raise ModelError(f"{path}: a {str(config['class_name'])[:80]}, not one of {known}: give a file written by this project")
+            model = _build(NETWORKS[config["class_name"]], config["config"])
+            stored, safe = archive.extract("model.weights.h5", folder), str(Path(folder) / "safe.weights.h5")
+            isolated("keras_models.weights_file:copy_weights", [stored, safe], ModelError)
+            model.load_weights(safe)
+    except CheckpointError:
+        raise
     except Exception as error:  # Keras, zipfile, JSON and h5py each raise their own for a damaged file
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise ModelError(f"{path}: not a readable .keras model ({reason}): give a file written by this project") from None
-    if not isinstance(model, tuple(NETWORKS.values())):
-        raise ModelError(f"{path}: a {type(model).__name__}, not one of {', '.join(NETWORKS)}: give a file written by this project")
+        if isinstance(error, ModelError) and str(error).startswith(f"{path}: "):
+            raise
+        raise ModelError(f"{path}: not a readable .keras model ({one_line(error)}): give a file written by this project") from None
     return model
+
+
+def _build(network: type[keras.Model], config: dict) -> keras.Model:
+    """The network of a configuration that stands in a file: sizes that would take all memory are refused.
+
+    Raises:
+        ModelError: a size above any that is known, or one that the network refuses.
+    """
+    for key, value in config.items():
+        largest = _LARGEST.get(key, 256)
+        if isinstance(value, int) and value > largest:
+            raise ModelError(f"{key} {value}: {largest} is the most that is read from a file")
+    return network(**config)

@@ -62,7 +62,7 @@ class MAFDB(Block):
         self.sa1, self.sa2, self.sa3, self.sa4 = (SpatialAttention(spatial_kernel, name=f"sa{i}") for i in (1, 2, 3, 4))
         self.fuse = conv((BRANCHES + 1) * distilled, features, name="fuse")
 
-    def call(self, x):  # noqa: ANN001, ANN201, D102
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
         d1, r1 = self.act(self.d1(x)), self.pa1(self.opcrb(self.r1, x))
         d2, r2 = self.act(self.d2(r1)), self.pa2(self.opcrb(self.r2, r1))
         d3, r3 = self.act(self.d3(r2)), self.pa3(self.opcrb(self.r3, r2))
@@ -70,11 +70,11 @@ class MAFDB(Block):
         branches = [self.sa1(self.ca1(d1)), self.sa2(self.ca2(d2)), self.sa3(self.ca3(d3)), self.sa4(self.ca4(d4))]
         return x + self.fuse(ops.concatenate(branches, axis=-1))
 
-    def opcrb(self, convolution, x):  # noqa: ANN001, ANN201
+    def opcrb(self, convolution: keras.layers.Layer, x: keras.KerasTensor) -> keras.KerasTensor:
         """Over-parameterized convolution residual block: add the input, then activate."""
         return self.act(convolution(x) + x)
 
-    def act(self, x):  # noqa: ANN001, ANN201
+    def act(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """The network's activation."""
         return ops.leaky_relu(x, self.negative_slope)
 

@@ -1,14 +1,16 @@
 """Outputs are atomic: written to a temporary file in the same folder, then renamed; a failure leaves the old file or none."""
 
+import atexit
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from keras_models.errors import OutputError
+from keras_models.errors import OutputError, one_line
 
 _MARK = ".mobile-sr-"  # what the names of unfinished files begin with
+_unfinished: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -24,7 +26,7 @@ def atomic_output(target: str | Path) -> Iterator[Path]:
         try:
             with scratch.open("rb") as file:
                 os.fsync(file.fileno())  # a rename may reach the disk before the bytes do
-            os.chmod(scratch, 0o666 & ~_umask())  # mkstemp's files are private, an output is not
+            os.chmod(scratch, 0o666 & ~_umask())  # it was private, an output is not
             os.replace(scratch, target)
         except OSError as error:
             raise _unwritable(target, error) from None
@@ -43,21 +45,30 @@ def scratch_file(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder does not exist or cannot be written, or the disk is full.
     """
+    scratch = target.parent / f"{_MARK}{target.stem[:40]}-{secrets.token_hex(6)}{target.suffix}"
+    _unfinished.add(scratch)  # before it exists: a signal may come between any two lines
     try:
-        handle, name = tempfile.mkstemp(suffix=target.suffix, prefix=f"{_MARK}{target.stem[:80]}-", dir=target.parent)
-    except OSError as error:
-        raise _unwritable(target, error) from None
-    os.close(handle)
-    try:
-        yield Path(name)
+        os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        yield scratch
     except OSError as error:
         raise _unwritable(target, error) from None
     finally:
-        Path(name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that cannot be written has nothing to remove either
+            scratch.unlink(missing_ok=True)
+        _unfinished.discard(scratch)
+
+
+@atexit.register
+def _remove_unfinished() -> None:
+    """What a signal left, that came while the lines above were cleaning up."""
+    for scratch in list(_unfinished):
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
 
 
 def _unwritable(target: Path, error: OSError) -> OutputError:
-    return OutputError(f"{target}: cannot be written ({error.strerror or error}): what was there is kept; make room or go elsewhere")
+    reason = error.strerror or one_line(error)
+    return OutputError(f"{target}: cannot be written ({reason}): what was there is kept; make room or go elsewhere")
 
 
 def _umask() -> int:

@@ -7,6 +7,7 @@ Batch k is the same whatever was drawn before, on every machine: each batch has 
 import keras
 import numpy as np
 
+from keras_models.devices import own_rows
 from keras_models.errors import TrainingError
 from keras_models.photos import Photo, PhotoSet
 from keras_models.real_photos import degrade
@@ -64,8 +65,10 @@ class Patches(keras.utils.PyDataset):
         return self.stop - self.start
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """The batch of step `start + index`."""
-        return self.at(self.start + index)
+        """The batch of step `start + index`; of a run over several hosts this one's share."""
+        own = own_rows(self.batch)
+        low, high = self.at(self.start + index)
+        return low[own], high[own]
 
     def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step, whatever the span."""
@@ -83,10 +86,11 @@ class Patches(keras.utils.PyDataset):
     def _cut(self, photo: Photo, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y, x = (int(rng.integers(side - self.patch + 1)) for side in photo.low.shape[:2])
         flip_x, flip_y, transpose = rng.random(3) < 0.5
-        return tuple(
+        low, high = (
             _turn(image[y * s : (y + self.patch) * s, x * s : (x + self.patch) * s], flip_x, flip_y, transpose)
             for image, s in ((photo.low, 1), (photo.high, self.scale))
         )
+        return low, high
 
 
 def _turn(image: np.ndarray, flip_x: bool, flip_y: bool, transpose: bool) -> np.ndarray:

@@ -6,11 +6,13 @@ list of (name, size, modification time), the scale and the rule, is renamed into
 verified when it is opened: a stale, half-written or damaged one is made again.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +23,16 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from keras_models.bicubic import crop_to_multiple, shrink
-from keras_models.errors import TrainingError
+from keras_models.errors import ImageError, TrainingError, one_line
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+MAX_PIXELS = 50_000_000
+"""Of a photo that is decoded whole, to train or measure with; `upscale`, which reads by rows, has a limit of its own."""
 _VERSION = 1
 _INDEX, _PIXELS = "index.json", "pixels.bin"
 _WORKERS = 2
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, in the middle of the progress bar
 
 Progress = Callable[[int, int], None]
 """Called with (photos done, photos in all)."""
@@ -192,7 +198,7 @@ def _write(sources: list[_Source], scale: int, work: Path, progress: Progress | 
     (work / _INDEX).write_text(json.dumps(index))
 
 
-def _ahead(pool: ThreadPoolExecutor, sources: list[_Source], scale: int) -> Iterator[tuple[_Source, object]]:
+def _ahead(pool: ThreadPoolExecutor, sources: list[_Source], scale: int) -> Iterator[tuple[_Source, tuple[np.ndarray, np.ndarray] | str]]:
     """Decoded pairs in order, a few ahead of the writer and no more, so that memory stays flat."""
     running = []
     for source in sources:
@@ -209,8 +215,8 @@ def _decode(source: _Source, scale: int) -> tuple[np.ndarray, np.ndarray] | str:
     try:
         high = read_rgb(source.high)
         low = read_rgb(source.low) if source.low else None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's ways of saying "damaged"
-        return f"cannot be read ({' '.join(str(error).split())[:120]})"
+    except ImageError as error:
+        return str(error).removeprefix(f"{source.high}: ").removeprefix(f"{source.low}: ")
     if low is None:
         high = crop_to_multiple(high, scale)
         return (shrink(high, scale), high) if high.size else "smaller than one low-res pixel"
@@ -221,15 +227,35 @@ def _decode(source: _Source, scale: int) -> tuple[np.ndarray, np.ndarray] | str:
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """A photo as (H, W, 3) uint8 RGB, turned as its EXIF orientation says; grey becomes R = G = B, alpha is dropped."""
-    with Image.open(path) as image:
+    """A photo as (H, W, 3) uint8 RGB, turned as its EXIF orientation says; grey becomes R = G = B, alpha is dropped.
+
+    Raises:
+        ImageError: not a photo, damaged, or of more than `MAX_PIXELS`.
+    """
+    with opened_photo(path) as image:
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+@contextlib.contextmanager
+def opened_photo(path: Path) -> Iterator[Image.Image]:
+    """Yields Pillow's image; what Pillow raises inside of the block becomes one error.
+
+    Raises:
+        ImageError: not a photo, damaged, or of more than `MAX_PIXELS`, which is seen before a pixel is decoded.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{image.width}x{image.height} pixels, {MAX_PIXELS // 10**6} megapixels are the most")
+            yield image
+    except Exception as error:  # Pillow's decoders meet damage with any of a dozen types
+        raise ImageError(f"{path}: cannot be read ({one_line(error, 120)}): convert it to PNG") from None
 
 
 def _checksum(pixels: np.ndarray, chunk: int = 1 << 24) -> int:
     crc = 0
     for start in range(0, len(pixels), chunk):
-        crc = zlib.crc32(pixels[start : start + chunk], crc)
+        crc = zlib.crc32(pixels[start : start + chunk].data, crc)
     return crc
 
 

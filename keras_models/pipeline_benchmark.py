@@ -48,5 +48,5 @@ def measure_pipeline(settings: Settings, photos: PhotoSet, batches: int = 100, s
         start = time.perf_counter()
         student.train_on_batch(low, high)  # gives the loss back as a number, so the step is finished
         times.append(time.perf_counter() - start)
-    step = statistics.median(times[2:])
-    return PipelineSpeed(made, settings.batch / step, step)
+    step_s = statistics.median(times[2:])
+    return PipelineSpeed(made, settings.batch / step_s, step_s)

@@ -32,7 +32,8 @@ def degrade(high: np.ndarray, scale: int, rng: np.random.Generator) -> np.ndarra
     Returns:
         (H / scale, W / scale, 3) uint8 RGB.
     """
-    blurred = _filter(high.astype(np.float64), gaussian_kernel(*rng.uniform(*SIGMA, 2), rng.uniform(0, np.pi)))
+    sigma_x, sigma_y = rng.uniform(*SIGMA, 2)
+    blurred = _filter(high.astype(np.float64), gaussian_kernel(sigma_x, sigma_y, rng.uniform(0, np.pi)))
     low = shrink(_to_uint8(blurred), scale)
     return _jpeg(_to_uint8(low + _noise(low.astype(np.float64), rng)), int(rng.integers(JPEG_QUALITY[0], JPEG_QUALITY[1] + 1)))
 

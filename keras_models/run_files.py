@@ -11,9 +11,11 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from keras_models.archives import read_arrays
 from keras_models.errors import TrainingError
 from keras_models.outputs import atomic_output, remove_leftovers
 
@@ -59,9 +61,9 @@ class RunFiles:
         if not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                facts = json.loads(str(stored["facts"]))
-                return Checkpoint(facts["step"], [stored[str(i)] for i in range(facts["arrays"])], facts)
+            stored = read_arrays(path)
+            facts = json.loads(str(stored["facts"]))
+            return Checkpoint(facts["step"], [stored[str(i)] for i in range(facts["arrays"])], facts)
         except Exception as error:  # zipfile, NumPy and JSON each raise their own for a damaged file
             raise TrainingError(f"{path}: damaged checkpoint ({type(error).__name__}): remove the folder to start anew") from None
 
@@ -69,7 +71,8 @@ class RunFiles:
         """Replaces the last checkpoint."""
         facts = {**checkpoint.facts, "step": checkpoint.step, "arrays": len(checkpoint.arrays)}
         buffer = io.BytesIO()
-        np.savez(buffer, facts=np.array(json.dumps(facts)), **{str(i): a for i, a in enumerate(checkpoint.arrays)})
+        arrays: dict[str, Any] = {str(i): array for i, array in enumerate(checkpoint.arrays)}
+        np.savez(buffer, facts=np.array(json.dumps(facts)), **arrays)
         self.replace("last.npz", lambda path: path.write_bytes(buffer.getbuffer()))
 
     def write_json(self, name: str, content: dict) -> None:

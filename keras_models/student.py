@@ -51,7 +51,7 @@ class Student(keras.Model):
 
     def averages(self) -> list:
         """The moving averages of the network's variables, in the order of `network.variables`."""
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         index = {id(variable): i for i, variable in enumerate(optimizer._trainable_variables)}
         if int(optimizer.iterations) == 0:  # before the first step the average is still zero
             return list(self.network.variables)

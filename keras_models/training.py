@@ -7,6 +7,7 @@ variables. So a run that resumes from its last checkpoint makes the same steps a
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -96,7 +97,8 @@ class _Run:
         self.patches = Patches(photos, settings.batch, settings.patch, settings.seed, degradation=settings.degradation)
         self.warnings = [*photos.skipped, *self.patches.too_small]
         self.student, self.averaged = build_student(settings)
-        self.step, self.seconds, self.best = 0, 0.0, None
+        self.step, self.seconds = 0, 0.0
+        self.best: float | None = None
         self.rows: list[dict[str, float]] = []
         if checkpoint:
             self._restore(checkpoint)
@@ -245,7 +247,7 @@ def compiles_with_xla() -> bool:
 
 
 def _optimizer(settings: Settings, schedule: WarmUpDecay) -> keras.optimizers.Optimizer:
-    average = {"use_ema": True, "ema_momentum": settings.ema}
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": settings.ema}
     if settings.optimizer == "adan":
         return Adan(schedule, settings.betas, **average)
     return keras.optimizers.Adam(schedule, *settings.betas, epsilon=1e-8, **average)

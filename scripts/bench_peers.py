@@ -5,7 +5,8 @@
 A model is NAME=TFLITE,ONNX[,PLAIN.tflite]; the .tflite must be resizable, PLAIN is another converter's file. Every engine is first
 checked against the .tflite (2e-4). One round runs each engine once, in random order; a cell takes --seconds. A ratio is that
 of our minimum to the fastest peer's, below 1: ours is faster. `--photo` upscales it with `mobile-sr upscale`'s own code, and
-runs the same tiles through the peers, once in the same code and once as bare tiles on as many streams as there are threads.
+runs the same tiles through the peers, once in the same code and once as bare tiles on as many streams as there are threads; for
+nothing else give `--sizes ""`.
 Peers that are not installed (scripts/requirements-peers.txt) are left out and named. Prints Markdown; --json keeps every time.
 """
 
@@ -22,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 from peer_engines import Timed, litert, onnxruntime, openvino, pytorch
+
+from conversion.litert import CpuEngine
 
 TOLERANCE = 2e-4
 OURS = "LiteRT"
@@ -42,7 +45,7 @@ def main() -> None:
     for argument in options.model:
         name, _, paths = argument.partition("=")
         files = [Path(p) for p in paths.split(",")]
-        for size in options.sizes.split(","):
+        for size in filter(None, options.sizes.split(",")):
             for threads in map(int, options.threads.split(",")):
                 rows.append(cell(name, files, *map(int, size.split("x")), threads, options.seconds))
         if options.photo:
@@ -118,8 +121,8 @@ class PeerEngine:
     passes = 1
     resizable = True
 
-    def __init__(self, engine: Timed, scale: int, window: tuple[int, int]) -> None:
-        self.engine, self.scale, self.tile = engine, scale, window
+    def __init__(self, engine: Timed, ours: CpuEngine, window: tuple[int, int]) -> None:
+        self.engine, self.scale, self.tile, self.bytes_per_pixel = engine, ours.scale, window, ours.bytes_per_pixel
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
         """As `conversion.upscaling.upscale.Engine`."""
@@ -140,7 +143,7 @@ def whole_photo(name: str, files: list[Path], photo: Path, threads: int, rounds:
     jobs: dict[str, Callable[[Path], None]] = {f"{OURS}, upscale": lambda out: upscale_file(photo, out, ours)}
     for key, engine in peers.items():
         if key != OURS:
-            peer = PeerEngine(engine, ours.scale, plan.window)
+            peer = PeerEngine(engine, ours, plan.window)
             jobs[f"{key}, in upscale"] = lambda out, peer=peer: upscale_file(photo, out, peer)
         jobs[f"{key}, bare tiles, {threads} threads"] = lambda out, engine=engine: [engine.go() for _ in plan]
     for key, engines in single.items():

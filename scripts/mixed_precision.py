@@ -59,8 +59,8 @@ def main(
         write_quantized(data_bytes, card_for(model, deploy, recipe, TIMED, None), path)
         lost = {name: psnr - evaluate_model(path, data / name).mean.psnr_y for name, psnr in wanted.items()}
         size = path.stat().st_size
-        share = size / plain.stat().st_size
-        print_row(count, f"{lost['Set5']:.3f}", f"{lost['Set14']:.3f}", f"{size:,}", f"{share:.3f}", ", ".join(worst[count - 1]) if count else "none")
+        share, last = size / plain.stat().st_size, worst[count - 1][0] if count else "none"
+        print_row(count, f"{lost['Set5']:.3f}", f"{lost['Set14']:.3f}", f"{size:,}", f"{share:.3f}", last)
         return lost["Set5"]
 
     few, enough = 0, 1

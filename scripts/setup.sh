@@ -16,8 +16,8 @@ requirements=requirements.txt
 [ "${1:-}" = --dev ] && requirements=requirements-dev.txt
 stamp=.venv/installed-$requirements
 if [ ! -x .venv/bin/python ]; then "$python" -m venv .venv; fi
-if ! cmp -s <(cat requirements*.txt pyproject.toml) "$stamp"; then
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+if ! cmp -s <(cat requirements*.txt constraints.txt pyproject.toml) "$stamp"; then
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements" -c constraints.txt
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-  cat requirements*.txt pyproject.toml >"$stamp"
+  cat requirements*.txt constraints.txt pyproject.toml >"$stamp"
 fi

@@ -75,5 +75,5 @@ def test_missing_pair_and_bad_image(converted, tmp_path):
     with pytest.raises(ImageError, match="no low-res image for a.png"):
         evaluate_model(converted("LKDN-S_x4"), tmp_path)
     (tmp_path / "LRx4/a.png").write_text("no picture")
-    with pytest.raises(ImageError, match="not a readable image"):
+    with pytest.raises(ImageError, match="a.png: cannot be read"):
         evaluate_model(converted("LKDN-S_x4"), tmp_path)

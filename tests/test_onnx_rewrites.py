@@ -180,10 +180,11 @@ POW = ("Pow", "d two", "q")
 NORM = {"two": TWO, "eps": np.float32(1e-3)}
 
 
-def test_norm_chain_between_transposes():
+@pytest.mark.parametrize("shape", [(4,), (1,), ()], ids=["a channel each", "one", "a scalar"])
+def test_norm_chain_between_transposes(shape):
     nodes = [("Transpose", "x", "t", TO_LAST), *chain("last", "t", POW), ("Mul", "n g", "p"), ("Add", "b p", "z")]
     nodes += [("Transpose", "z", "y", TO_FIRST)]
-    graph = graph_of(*nodes, g=weights(4), b=weights(4), last=np.int64([-1]), **NORM)
+    graph = graph_of(*nodes, g=weights(*shape), b=weights(4), last=np.int64([-1]), **NORM)
     assert acts(plain_powers, graph) == 1 and acts(channels_first_norms, graph) == 1 and "Transpose" not in ops(graph)
 
 

@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from tiny_models import FakeEngine, nearest
 
 from conversion.upscaling.tiles import plan_fixed_tiles, plan_tiles
 from keras_models.errors import MobileSRError
@@ -58,3 +59,30 @@ def test_impossible_tiles_are_refused(arguments):
 def test_halo_that_fills_a_fixed_window_is_refused():
     with pytest.raises(MobileSRError, match="smaller --halo"):
         plan_fixed_tiles(100, 100, (64, 64), 32)
+
+
+def test_default_tile_grows_where_memory_allows():
+    """LKDN-S needs 1848 bytes a pixel, LKDN 3808; a network of less gets the largest tile."""
+    from conversion.upscaling.upscale import default_tile
+
+    sides = []
+    for needed in (500.0, 1848.0, 3808.0, 1e6):
+        engine = FakeEngine(nearest)
+        engine.bytes_per_pixel = needed
+        sides.append(default_tile(engine))
+    assert sides == [512, 384, 256, 256]
+
+
+def test_live_bytes_of_a_chain():
+    """Two tensors live at a time: the 16 and 32 channels in the middle, in float32."""
+    from pathlib import Path
+
+    from conversion.tflite.file import Operation, Tensor, TFLiteFile
+    from conversion.tflite.live_bytes import live_bytes_per_pixel
+
+    channels = (3, 16, 32, 3)
+    tensors = tuple(Tensor(str(i), (1, 10, 20, c), "float32", (), (), 0) for i, c in enumerate(channels))
+    weights = Tensor("kernel", (16, 1, 1, 3), "float32", (), (), 192)
+    operations = tuple(Operation("CONV_2D", 1, (i, 4), (i + 1,)) for i in range(3))
+    file = TFLiteFile(Path("x"), 0, (*tensors, weights), operations, (0,), (3,), {}, 1, {})
+    assert live_bytes_per_pixel(file) == 4 * (16 + 32)

@@ -7,6 +7,7 @@ import random
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -239,12 +240,32 @@ def test_two_devices_without_tensorflow(folder, tmp_path):
     both = [start(folder, tmp_path / "two" / "run", "--no-tensorflow", "--all-devices", **devices)]
     both += [start(folder, tmp_path / "one" / "run", "--no-tensorflow", KERAS_BACKEND="jax")]
     for process in both:
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=1500)
         assert process.returncode == 0, errors[-2000:]
     one, two = arrays(tmp_path / "one" / "run"), arrays(tmp_path / "two" / "run")
     assert one.keys() == two.keys()
     for name, array in one.items():
         np.testing.assert_allclose(array, two[name], atol=2e-3, err_msg=name)
+
+
+@pytest.mark.slow
+def test_two_hosts_without_tensorflow(folder, tmp_path):
+    """Two processes as on two hosts, joined by Keras: each feeds half of every batch, both end with the weights of one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    hosts = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": address, "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
+    runs = [start(folder, tmp_path / "one/run", "--no-tensorflow", KERAS_BACKEND="jax")]
+    for i in "01":
+        environment = {**hosts, "KERAS_DISTRIBUTION_PROCESS_ID": i, "KERAS_BACKEND": "jax"}
+        runs.append(start(folder, tmp_path / i / "run", "--no-tensorflow", "--all-devices", **environment))
+    for process in runs:
+        _, errors = process.communicate(timeout=1500)
+        assert process.returncode == 0, errors[-2000:]
+    one, first, second = (arrays(tmp_path / name / "run") for name in ("one", "0", "1"))
+    assert same(first, second) and one.keys() == first.keys()
+    for name, array in one.items():
+        np.testing.assert_allclose(array, first[name], atol=2e-3, err_msg=name)
 
 
 def test_the_contest_of_optimizers_draws_both_curves(photos, tmp_path):

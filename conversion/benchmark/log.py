@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 _PREFIX = re.compile(r"^(?:\d\d-\d\d \d\d:\d\d:\d\d\.\d+ +\d+ +\d+ [VDIWEF] [^:]*: )?(?:(?:INFO|WARN|WARNING|ERROR|VERBOSE): )?")
 _SETTING = re.compile(r"^([A-Z#][^:\[\]]*): \[(.*)\]$")
-_NUMBER = r"([-+.\deE]+)"
-_DELEGATED = re.compile(r"^Replacing (\d+) out of (\d+) node\(s\) with delegate \((\w+)\) node, yielding (\d+) partitions")
+_NUMBER = r"([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d{1,3})?)"
+_DELEGATED = re.compile(r"^Replacing (\d{1,9}) out of (\d{1,9}) node\(s\) with delegate \((\w+)\) node, yielding (\d{1,9}) partitions")
 _APPLIED = re.compile(r"^(?:Explicitly applied|Though) \w+ delegate.* will (be completely|be partially|not be) executed by the delegate")
 _BACKEND = re.compile(r"^Initialized (OpenCL|OpenGL|Vulkan|WebGPU)-based API")
 _REFUSED = re.compile(r"^([A-Z][A-Z0-9_]+): (.*(?:not supported|isn't compatible|Not supported).*)$")
@@ -20,7 +20,7 @@ _TIMINGS = re.compile(
 )
 _FOOTPRINT = re.compile(rf"^(?:Memory footprint delta.*|Peak memory footprint) \(MB\): init={_NUMBER} overall={_NUMBER}$")
 _PEAK = re.compile(rf"^Overall peak memory footprint \(MB\) via periodic monitoring: {_NUMBER}$")
-_COUNT = re.compile(r"^count=\d+ (?:first|curr)=")
+_COUNT = re.compile(r"^count=(\d{1,9}) (?:first|curr)=")
 _PROFILES = {
     "Profiling Info for Benchmark Initialization:": "initialization",
     "Operator-wise Profiling Info for Regular Benchmark Runs:": "inference",
@@ -140,8 +140,8 @@ def parse_log(text: str) -> BenchmarkLog:
     lines = [_PREFIX.sub("", line.rstrip()) for line in text.splitlines()]
     for line in lines:
         _read_line(log, line)
-        if _COUNT.match(line):
-            series.append(_runs(line))
+        if match := _COUNT.match(line):
+            series.append(_runs(line, int(match[1])))
     log.ops = list(_operators(lines))
     if series:
         log.runs = series[-1]
@@ -168,16 +168,16 @@ def _read_line(log: BenchmarkLog, line: str) -> None:
         log.settings[match[1]] = match[2]
 
 
-def _runs(line: str) -> Runs:
+def _runs(line: str, count: int) -> Runs:
     values = dict(re.findall(rf"(\w+)={_NUMBER}", line))
 
     def value(key: str) -> float | None:
         return float(values[key]) if key in values else None
 
     # A single run prints only its "curr".
-    only = value("curr") if int(values["count"]) == 1 else None
+    only = value("curr") if count == 1 else None
     keys = ("first", "min", "max", "avg", "median", "p95")
-    return Runs(int(values["count"]), *(only if value(key) is None else value(key) for key in keys))
+    return Runs(count, *(only if value(key) is None else value(key) for key in keys))
 
 
 def _operators(lines: list[str]) -> Iterator[OpTime]:
@@ -192,10 +192,13 @@ def _operators(lines: list[str]) -> Iterator[OpTime]:
         elif in_order and columns is None:
             separator = "\t" if "\t" in line else ","
             columns = [_column(cell) for cell in _cells(line, separator)]
-        elif in_order and part is not None:
+        elif in_order and part is not None and columns is not None:
             cells = dict(zip(columns, _cells(line, separator, len(columns))))
-            share = float(cells["%"].rstrip("%"))
-            yield OpTime(cells["node type"], cells["name"], float(cells["avg ms"]), share, part)
+            try:
+                share = float(cells["%"].rstrip("%"))
+                yield OpTime(cells["node type"], cells["name"], float(cells["avg ms"]), share, part)
+            except (KeyError, ValueError):  # cut off, or not a row after all
+                continue
 
 
 def _cells(line: str, separator: str, most: int = 0) -> list[str]:

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_models.errors import MobileSRError
 
 
-def statistics(seconds: Sequence[float], pixels: int) -> dict[str, float | int]:
+def statistics(seconds: Sequence[float], pixels: int) -> dict[str, Any]:
     """Median, 90th percentile and minimum of times, as fields of `benchmark_host.HostRun`.
 
     Args:

@@ -13,6 +13,7 @@ from conversion.commands.inspect import inspect
 from conversion.commands.models import models
 from conversion.commands.qat import qat
 from conversion.commands.recipes import recipes
+from conversion.commands.report import report
 from conversion.commands.train import train
 from conversion.commands.upscale import upscale
 from conversion.commands.verify import verify
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable] = {
     "train": train,
     "qat": qat,
     "recipes": recipes,
+    "report": report,
     "compare-optimizers": compare_optimizers,
     "benchmark-training": benchmark_training,
 }

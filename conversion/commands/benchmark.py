@@ -33,6 +33,7 @@ def benchmark(
     from keras_models.outputs import atomic_output
 
     numbers = [_number("--threads", word) for word in threads.split(",")]
+    result: HostBenchmark | PhoneBenchmark
     if adb:
         _refuse("--adb measures on the phone", {"--tiles": tiles, "--photo": photo})
         result = _phone(files, numbers, gpu, runs, binary, engines, device, pause, profile, adb_program)

@@ -25,8 +25,18 @@ def compare_optimizers(
     """Train a network with Adam and with Adan on the same batches and draw both validation curves."""
     from keras_models.recipes import Settings
 
-    common = {"steps": steps, "batch": batch, "patch": patch, "schedule": schedule, "interval": interval, "seed": seed, "ema": ema}
-    settings = Settings(preset, warmup=min(100, steps // 4), head_start=False, **common)
+    settings = Settings(
+        preset,
+        warmup=min(100, steps // 4),
+        head_start=False,
+        steps=steps,
+        batch=batch,
+        patch=patch,
+        schedule=schedule,
+        interval=interval,
+        seed=seed,
+        ema=ema,
+    )
 
     from conversion.silence import import_keras
 

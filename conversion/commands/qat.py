@@ -30,9 +30,9 @@ def qat(
     from conversion.commands.convert import parse_size
     from conversion.qat.settings import settings_for
 
-    if output is None and out is None:
+    folder = out or (output.with_name(f"{output.stem}_run") if output else None)
+    if folder is None:
         raise typer.BadParameter("give the file to write with -o OUT.tflite, or a folder for the run with --out RUN")
-    folder = out or output.with_name(f"{output.stem}_run")
     size = parse_size(tile)
     names = ("steps", "batch", "patch", "lr", "hr_share", "luma_share", "interval", "seed")
     given = locals()

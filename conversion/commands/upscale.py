@@ -20,7 +20,7 @@ def upscale(
     input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Photo or folder of photos: PNG, JPEG, WebP, TIFF.")],
     output: Annotated[Path | None, typer.Argument(metavar="[OUTPUT]", help="File or folder; default NAME_x4.png beside the input.")] = None,
     model: Annotated[str, typer.Option(help="Preset name or model file.")] = DEFAULT_MODEL,
-    tile: Annotated[int | None, typer.Option(help="Side of a tile's core in input pixels; default 256.")] = None,
+    tile: Annotated[int | None, typer.Option(help="Side of a tile's core in input pixels; default 256 to 512, as large as a gigabyte allows.")] = None,
     halo: Annotated[int | None, typer.Option(help="Input pixels around a tile that the network sees too; default 32.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default all cores.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Run on the GPU.")] = False,
@@ -29,6 +29,7 @@ def upscale(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     factor: Annotated[float | None, typer.Option(help="Final size relative to the input, up to the model's scale.")] = None,
     width: Annotated[int | None, typer.Option(help="Final width in pixels.")] = None,
+    max_megapixels: Annotated[float, typer.Option(help="Refuse larger photos, which may be decompression bombs.")] = 200.0,
 ) -> None:
     """Upscale a photo, or every photo of a folder."""
     if gpu:
@@ -38,8 +39,8 @@ def upscale(
 
     from conversion.upscaling.upscale import UpscaleOptions
 
-    options = UpscaleOptions(tile, halo, quality, factor, width, overwrite)
-    _check_input(input_path)
+    options = UpscaleOptions(tile, halo, quality, factor, width, overwrite, max_megapixels)
+    _check_input(input_path, max_megapixels)
     engine = _open_engine(model, threads)
     ending = f"_{f'{width}w' if width is not None else f'x{engine.scale if factor is None else factor:g}'}"
     if input_path.is_dir():
@@ -48,7 +49,7 @@ def upscale(
         _file(input_path, _output_file(input_path, output, ending, image_format), engine, options)
 
 
-def _check_input(source: Path) -> None:
+def _check_input(source: Path, max_megapixels: float) -> None:
     """Refuse an input that is none before a model is converted for it, which can take a minute."""
     from conversion.upscaling.folder import find_images
     from conversion.upscaling.images import ImageReader
@@ -58,7 +59,7 @@ def _check_input(source: Path) -> None:
     if source.is_dir():
         find_images(source)
     else:
-        ImageReader(source)
+        ImageReader(source, max_megapixels)
 
 
 def _open_engine(model: str, threads: int | None) -> "CpuEngine":

@@ -47,8 +47,7 @@ def _terms(graph: OnnxGraph, node: OnnxNode) -> list[str]:
     found = []
     for name in node.inputs:
         maker = graph.producer(name, "Add")
-        inner = maker is not None and graph.only_user(name) is node
-        found.extend(_terms(graph, maker) if inner else [name])
+        found.extend(_terms(graph, maker) if maker is not None and graph.only_user(name) is node else [name])
     return found
 
 
@@ -105,8 +104,10 @@ def merge_pointwise(graph: OnnxGraph) -> int:
     count = 0
     for node in list(graph.nodes):
         second = conv_of(graph, node)
-        first = conv_of(graph, graph.producer(node.inputs[0], "Conv")) if second is not None else None
-        if first is None or not first.pointwise or first.group != 1 or np.any(first.bias) or graph.only_user(first.node.output) is not node:
+        first = conv_of(graph, graph.producer(node.inputs[0], "Conv"))
+        if second is None or first is None or not first.pointwise or first.group != 1 or np.any(first.bias):
+            continue
+        if graph.only_user(first.node.output) is not node:
             continue
         if second.group == 1:
             weight = np.einsum("omhw,mi->oihw", second.weight.astype(np.float64), first.weight[:, :, 0, 0].astype(np.float64))
@@ -128,8 +129,9 @@ def merge_repeated_inputs(graph: OnnxGraph) -> int:
     for node in list(graph.nodes):
         if node.op != "Concat" or node.attrs.get("axis") not in (1, -3) or len(set(node.inputs)) != 1 or len(node.inputs) < 2:
             continue
-        convs = [conv_of(graph, user) for user in graph.users(node.output)]
-        if node.output == graph.output or not all(c is not None and c.group == 1 for c in convs):
+        users = graph.users(node.output)
+        convs = [conv for user in users if (conv := conv_of(graph, user)) is not None and conv.group == 1]
+        if node.output == graph.output or len(convs) != len(users):
             continue
         for conv in convs:
             weight = conv.weight.astype(np.float64).reshape(len(conv.weight), len(node.inputs), -1, *conv.weight.shape[2:]).sum(axis=1)

@@ -96,7 +96,7 @@ class _Writer:
         self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         return name
 
-    def constant(self, value: np.ndarray) -> str:
+    def constant(self, value: np.ndarray | np.generic) -> str:
         """Adds a constant; its name."""
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
@@ -137,7 +137,7 @@ def _image_mean(writer: _Writer, x: str) -> str:
 
 
 def _reduce(op: str, axis: int) -> Callable:
-    return lambda writer, _, inputs: writer.add(op, [*inputs, writer.constant(np.int64([axis]))], keepdims=1)
+    return lambda writer, _, inputs: writer.add(op, [*inputs, writer.constant(np.array([axis], np.int64))], keepdims=1)
 
 
 def _plain(op: str, **attributes: object) -> Callable:

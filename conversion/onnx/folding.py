@@ -38,7 +38,7 @@ def fold_constants(graph: OnnxGraph) -> int:
 def _value(graph: OnnxGraph, node: OnnxNode, shapes: dict[str, tuple[int, ...]]) -> np.ndarray | None:
     if node.op == "Shape" and node.inputs[0] in shapes:
         whole = shapes[node.inputs[0]]
-        return np.int64(whole[node.attrs.get("start", 0) : node.attrs.get("end", len(whole))])
+        return np.array(whole[node.attrs.get("start", 0) : node.attrs.get("end", len(whole))], np.int64)
     known = bool(node.inputs) and all(i in graph.constants for i in node.inputs if i)
     if not known or len(node.outputs) != 1 or node.op in ("Bernoulli", "Multinomial", "RandomNormalLike", "RandomUniformLike"):
         return None

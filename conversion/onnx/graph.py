@@ -95,9 +95,9 @@ class OnnxGraph:
         alone = len(users) == 1 and users[0].inputs.count(tensor) == 1 and tensor != self.output
         return users[0] if alone and op in (None, users[0].op) else None
 
-    def scalar(self, tensor: str) -> float | None:
+    def scalar(self, tensor: str | None) -> float | None:
         """The value of a constant of one element."""
-        value = self.constants.get(tensor)
+        value = self.constants.get(tensor or "")
         return float(value.reshape(())) if value is not None and value.size == 1 else None
 
     def other_input(self, node: OnnxNode, tensor: str) -> str | None:
@@ -106,7 +106,7 @@ class OnnxGraph:
             return None
         return node.inputs[1] if node.inputs[0] == tensor else node.inputs[0]
 
-    def constant(self, value: np.ndarray, hint: str = "constant") -> str:
+    def constant(self, value: np.ndarray | np.generic, hint: str = "constant") -> str:
         """Adds a constant; returns its name."""
         name = self._free_name(hint)
         self.constants[name] = np.asarray(value)

@@ -21,6 +21,7 @@ class Norm:
     Attributes:
         mean: the node that takes the mean, None if the input is centred already.
         centred: the tensor x - mean(x).
+        variance: the node that takes the mean of its square.
         shift: the Add of epsilon.
         epsilon: under the root.
         result: the Div.
@@ -28,6 +29,7 @@ class Norm:
 
     mean: OnnxNode | None
     centred: str
+    variance: OnnxNode
     shift: OnnxNode
     epsilon: float
     result: OnnxNode
@@ -43,7 +45,8 @@ def plain_powers(graph: OnnxGraph) -> int:
         elif power == 0.5:
             node.op, node.inputs = "Sqrt", node.inputs[:1]
         elif node.op == "Mul" and (reciprocal := _factor(graph, node, "Reciprocal")) is not None:
-            node.op, node.inputs = "Div", [graph.other_input(node, reciprocal.output), reciprocal.inputs[0]]
+            (dividend,) = (name for name in node.inputs if name != reciprocal.output)
+            node.op, node.inputs = "Div", [dividend, reciprocal.inputs[0]]
         else:
             continue
         count += 1
@@ -62,8 +65,8 @@ def lower_layer_norms(graph: OnnxGraph) -> int:
         if node.op != "LayerNormalization" or node.attrs.get("axis", -1) not in (-1, 3) or any(map(graph.users, node.outputs[1:])):
             continue
         there, back = graph.producer(node.inputs[0], "Transpose"), graph.only_user(node.output, "Transpose")
-        affine = [graph.constants.get(name) for name in node.inputs[1:]]
-        if not _there_and_back(there, back) or any(a is None or a.ndim != 1 for a in affine):
+        affine = [array for name in node.inputs[1:] if (array := graph.constants.get(name)) is not None and array.ndim == 1]
+        if there is None or back is None or not _there_and_back(there, back) or len(affine) != len(node.inputs) - 1:
             continue
         x, epsilon = there.inputs[0], np.float32(node.attrs.get("epsilon", 1e-5))
         centred = graph.add("Sub", [x, _mean(graph, x)])
@@ -77,16 +80,15 @@ def lower_layer_norms(graph: OnnxGraph) -> int:
     return count
 
 
-def _there_and_back(there: OnnxNode | None, back: OnnxNode | None) -> bool:
-    perms = [list(n.attrs.get("perm", [])) if n is not None else None for n in (there, back)]
-    return perms == [TO_LAST, TO_FIRST]
+def _there_and_back(there: OnnxNode, back: OnnxNode) -> bool:
+    return [list(node.attrs.get("perm", [])) for node in (there, back)] == [TO_LAST, TO_FIRST]
 
 
 def _mean(graph: OnnxGraph, x: str) -> str:
     attrs = {"keepdims": 1}
     if graph.opset < 18:
         return graph.add("ReduceMean", [x], attrs | {"axes": [1]})
-    return graph.add("ReduceMean", [x, graph.constant(np.int64([1]), "axes")], attrs)
+    return graph.add("ReduceMean", [x, graph.constant(np.array([1], np.int64), "axes")], attrs)
 
 
 def _first(array: np.ndarray) -> np.ndarray:
@@ -107,20 +109,19 @@ def channels_first_norms(graph: OnnxGraph) -> int:
         while (user := graph.only_user(last.output)) is not None and user.op in ("Mul", "Add"):
             name = graph.other_input(user, last.output)
             value = graph.constants.get(name)
-            if value is None or value.ndim > 4 or value.size not in (1, value.shape[-1]):
+            if value is None or value.ndim > 4 or value.size not in (1, *value.shape[-1:]):
                 break
             affine.append((user, name, value))
             last = user
         back = graph.only_user(last.output, "Transpose")
-        if not _there_and_back(there, back):
+        if back is None or not _there_and_back(there, back):
             continue
-        variance = graph.producer(norm.shift.inputs[0], "ReduceMean") or graph.producer(norm.shift.inputs[1], "ReduceMean")
-        for mean in (norm.mean, variance):
+        for mean in (norm.mean, norm.variance):
             mean.attrs = {"keepdims": 1, **({"axes": [1]} if graph.opset < 18 else {})}
-            mean.inputs = mean.inputs[:1] + ([graph.constant(np.int64([1]), "axes")] if graph.opset >= 18 else [])
+            mean.inputs = mean.inputs[:1] + ([graph.constant(np.array([1], np.int64), "axes")] if graph.opset >= 18 else [])
         for user, name, value in affine:
             user.inputs = [i if i != name else graph.constant(_first(value), user.op.lower()) for i in user.inputs]
-        for node in (norm.mean, graph.producer(norm.centred)):
+        for node in graph.users(there.output):
             node.inputs = [there.inputs[0] if i == there.output else i for i in node.inputs]
         graph.replace(back.output, last.output)
         graph.tidy()
@@ -145,17 +146,19 @@ def match_norm(graph: OnnxGraph, x: str, axis: int = 1) -> Norm | None:
         centred = sub.output
     square = next((n for n in graph.users(centred) if n.op == "Mul" and n.inputs == [centred] * 2), None)
     variance = graph.only_user(square.output, "ReduceMean") if square is not None and len(graph.users(square.output)) == 1 else None
-    if variance is None or _axes(graph, variance) not in ([axis], [axis - 4]):
+    if square is None or variance is None or _axes(graph, variance) not in ([axis], [axis - 4]):
         return None
     shift = graph.only_user(variance.output, "Add")
     epsilon = graph.scalar(graph.other_input(shift, variance.output)) if shift is not None else None
-    root = graph.only_user(shift.output, "Sqrt") if epsilon is not None else None
+    root = graph.only_user(shift.output, "Sqrt") if shift is not None else None
     result = graph.only_user(root.output, "Div") if root is not None else None
-    if result is None or result.inputs != [centred, root.output] or {id(n) for n in graph.users(centred)} != {id(square), id(result)}:
+    if shift is None or epsilon is None or root is None or result is None:
+        return None
+    if result.inputs != [centred, root.output] or {id(n) for n in graph.users(centred)} != {id(square), id(result)}:
         return None
     if graph.output in (x, centred):
         return None
-    return Norm(mean, centred, shift, epsilon, result)
+    return Norm(mean, centred, variance, shift, epsilon, result)
 
 
 def _axes(graph: OnnxGraph, node: OnnxNode) -> list[int] | None:
@@ -173,7 +176,7 @@ def centre_norms(graph: OnnxGraph) -> int:
     for node in list(graph.nodes):
         conv = conv_of(graph, node)
         norm = match_norm(graph, node.output) if conv is not None and conv.group == 1 else None
-        if norm is None or norm.mean is None:
+        if conv is None or norm is None or norm.mean is None:
             continue
         weight, bias = conv.weight.astype(np.float64), conv.bias.astype(np.float64)
         store(graph, replace(conv, weight=weight - weight.mean(axis=0), bias=bias - bias.mean()))

@@ -22,7 +22,9 @@ def fold_rings(graph: OnnxGraph) -> int:
             continue
         pad, writes = _chain(graph, last)
         sides = _zero_pad(graph, pad)
-        shape = graph.shapes().get(pad.output) if sides is not None else None
+        if pad is None or sides is None:
+            continue
+        shape = graph.shapes().get(pad.output)
         values = _ring_values(writes, sides, shape) if shape is not None and len(shape) == 4 and shape[0] == 1 else None
         if values is None:
             continue
@@ -44,7 +46,8 @@ def fold_rings(graph: OnnxGraph) -> int:
 
 def _chain(graph: OnnxGraph, last: OnnxNode) -> tuple[OnnxNode | None, list[tuple[np.ndarray, np.ndarray]]]:
     """The Pad that a chain of constant ScatterND starts from, and their indices and updates, first to last."""
-    writes, node = [], last
+    writes: list[tuple[np.ndarray, np.ndarray]] = []
+    node: OnnxNode | None = last
     while node is not None and node.op == "ScatterND":
         indices, updates = (graph.constants.get(name) for name in node.inputs[1:])
         if indices is None or updates is None or node.attrs.get("reduction", "none") != "none":
@@ -63,7 +66,8 @@ def _zero_pad(graph: OnnxGraph, pad: OnnxNode | None) -> tuple[int, int, int, in
     fill = graph.scalar(pad.inputs[2]) if len(pad.inputs) > 2 and pad.inputs[2] else 0.0
     if amounts is None or amounts.size != 8 or fill != 0 or amounts.min() < 0 or amounts[[0, 1, 4, 5]].any():
         return None
-    return tuple(int(a) for a in amounts[[2, 3, 6, 7]])
+    top, left, bottom, right = (int(a) for a in amounts[[2, 3, 6, 7]])
+    return top, left, bottom, right
 
 
 def _ring_values(writes: list[tuple[np.ndarray, np.ndarray]], sides: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray | None:

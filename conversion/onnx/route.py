@@ -4,7 +4,6 @@ onnx2tf runs as a program in a folder of its own, because it overwrites its inpu
 prints hundreds of lines, and downloads a calibration array if none lies in its working folder.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -22,10 +21,14 @@ from conversion.halo import measure_halo
 from conversion.litert import CpuEngine
 from conversion.tflite.output import check_target, write_tflite
 from keras_models.errors import ConversionError
+from keras_models.isolation import Limits, isolated
+from keras_models.json_text import json_object
 
 DEFAULT_TILE = (128, 128)
-READING_TIME_S, CONVERSION_TIME_S = 600, 1800
-"""Limits for reading and rewriting, and for onnx2tf; a small network needs 10 and 30 seconds."""
+READING_TIME_S, READING_BYTES = 120, 2 << 30
+"""Limits for reading and rewriting at `DEFAULT_TILE`, and in proportion for a larger --tile; a small network needs 10 s."""
+CONVERSION_TIME_S = 1800
+"""Limit for onnx2tf; a small network needs 30 seconds."""
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
 """Largest difference of the .tflite to the untouched file, outputs clipped to [0, 1]; half precision's weights have 11 bits."""
 CALIBRATION_FILE = "calibration_image_sample_data_20x128x128x3_float32.npy"
@@ -82,7 +85,7 @@ def convert_onnx(
         raise ConversionError(f"{recipe}: an .onnx becomes {' or '.join(TOLERANCE)}: other recipes want the network itself, see `import`")
     with tempfile.TemporaryDirectory(prefix="mobile-sr-onnx-") as name:
         folder = Path(name)
-        report = _read_and_rewrite(path, folder, tile, calibration)
+        report = read_and_rewrite(path, folder, tile, calibration)
         data = to_tflite(saved_model(folder / "rewritten.onnx", path), recipe)
         converted = folder / f"{path.stem}.tflite"
         converted.write_bytes(data)
@@ -102,22 +105,18 @@ def convert_onnx(
     return OnnxConversion(card, report["rewrites"], report["rescaled"], error)
 
 
-def _read_and_rewrite(path: Path, folder: Path, tile: tuple[int, int] | None, calibration: str | Path | None) -> dict:
-    """Runs `conversion.onnx.worker`; its report."""
-    job = {"model": str(path), "tile": tile, "default": DEFAULT_TILE, "calibration": None if calibration is None else str(calibration)}
-    (folder / "job.json").write_text(json.dumps(job))
-    command = [sys.executable, "-m", "conversion.onnx.worker", str(folder)]
-    try:
-        run = subprocess.run(command, capture_output=True, timeout=READING_TIME_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise ConversionError(f"{path}: reading and rewriting took over {READING_TIME_S} s: give a smaller --tile") from None
-    answer = folder / "report.json"
-    if not answer.is_file():
-        raise ConversionError(f"{path}: the ONNX libraries crashed on it (status {run.returncode}): it is damaged or far too large")
-    report = json.loads(answer.read_text())
-    if "refused" in report:
-        raise ConversionError(report["refused"])
-    return report
+def read_and_rewrite(path: Path, folder: Path, tile: tuple[int, int] | None, calibration: str | Path | None) -> dict:
+    """Runs `conversion.onnx.worker.prepare` in a process of its own; its report."""
+    # A large tile that was asked for may cost what it needs; one that only the file says may not.
+    larger = 1.0 if tile is None else max(1.0, tile[0] * tile[1] / (DEFAULT_TILE[0] * DEFAULT_TILE[1]))
+    return isolated(
+        "conversion.onnx.worker:read_for_conversion",
+        [str(folder), str(path), tile, DEFAULT_TILE, None if calibration is None else str(calibration)],
+        lambda said: ConversionError(
+            f"{path}: the ONNX libraries cannot read it ({said}): it is damaged, or large: then allow its size with --tile HxW"
+        ),
+        Limits(seconds=READING_TIME_S * larger, memory=int(READING_BYTES * larger)),
+    )
 
 
 def saved_model(onnx_file: Path, source: str | Path) -> Path:
@@ -179,9 +178,5 @@ def _card(path: Path, report: dict, recipe: str, halo: int, half_max: float) -> 
 
 def _own_facts(metadata: dict[str, str]) -> dict[str, str]:
     """Family, licence and credit that this project's export wrote into the file."""
-    try:
-        facts = json.loads(metadata.get("mobile_sr", ""))
-    except ValueError:
-        return {}
-    known = ("family", "licence", "credit")
-    return {key: value for key, value in facts.items() if key in known and isinstance(value, str)} if isinstance(facts, dict) else {}
+    facts = json_object(metadata.get("mobile_sr", "")) or {}
+    return {key: value for key, value in facts.items() if key in ("family", "licence", "credit") and isinstance(value, str)}

@@ -1,11 +1,9 @@
 """The part of the ONNX route that reads a foreign file, in a process of its own: a hostile model may crash or exhaust only that.
 
-`python -m conversion.onnx.worker FOLDER` reads FOLDER/job.json and leaves rewritten.onnx, images.npz (what the untouched
-file makes of some images) and report.json there. It imports neither Keras nor TensorFlow.
+`prepare` leaves rewritten.onnx and images.npz (what the untouched file makes of some images) in a folder. It is called by
+`keras_models.isolation`, and imports neither Keras nor TensorFlow.
 """
 
-import json
-import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,12 +17,11 @@ from conversion.onnx.load import fixed_graph, read_onnx
 from conversion.onnx.receptive import receptive_radius
 from conversion.onnx.rescaling import open_session, rescale_onnx
 from conversion.onnx.rewrites import rewrite
-from keras_models.errors import ConversionError, MobileSRError, one_line
+from conversion.predictors import open_onnx
+from keras_models.errors import ConversionError, one_line
 
 TOLERANCE = 1e-4
 """Largest difference to the untouched file, as a part of the range that its outputs span (at least 1)."""
-MEMORY_BYTES = 12 << 30
-"""Address space of the process; a network for phones needs about 2 GB of it, most of that for libraries."""
 
 LEFTOVERS = {
     "ScatterND": "it writes into a tensor, as the bias ring of a re-parameterizable block does that is not one value per channel: "
@@ -72,6 +69,21 @@ class OnnxReport:
     metadata: dict[str, str]
 
 
+def read_for_conversion(folder: str, path: str, tile: list[int] | None, default: list[int], calibration: str | None) -> dict:
+    """`prepare` as JSON goes in and out."""
+    return asdict(prepare(Path(folder), path, None if tile is None else (tile[0], tile[1]), (default[0], default[1]), calibration))
+
+
+def run_small(path: str) -> None:
+    """Reads a model, opens it in onnxruntime and runs it on a small picture, as `conversion.predictors` does.
+
+    Raises:
+        ModelError: it is no super-resolution network that runs at any size, or its weights lie outside of its folder.
+    """
+    read_onnx(path)
+    open_onnx(Path(path), threads=1, proven=True)
+
+
 def prepare(folder: Path, path: str, tile: tuple[int, int] | None, default: tuple[int, int], calibration: str | None) -> OnnxReport:
     """Reads, rewrites, rescales and compares.
 
@@ -98,8 +110,8 @@ def prepare(folder: Path, path: str, tile: tuple[int, int] | None, default: tupl
         counts = rewrite(graph)
         _refuse_leftovers(graph)
         rescaled = rescale_onnx(graph, images)
-    except ConversionError as error:
-        raise ConversionError(f"{path}: {error}") from None
+    except ConversionError as problem:
+        raise ConversionError(f"{path}: {problem}") from None
     _rename(graph)
     onnx.save(graph.to_model(), folder / "rewritten.onnx")
     error = _difference(folder / "rewritten.onnx", some, expected)
@@ -161,28 +173,3 @@ def _rename(graph: OnnxGraph) -> None:
 def _difference(path: Path, images: list[np.ndarray], expected: list[np.ndarray]) -> float:
     made = _run_untouched(str(path), [image.transpose(0, 3, 1, 2) for image in images])
     return max(float(np.abs(m - e.clip(0, 1)).max()) for m, e in zip(made, expected))
-
-
-def main() -> None:
-    """Works in the folder that the command line names; whatever goes wrong is in report.json."""
-    folder = Path(sys.argv[1])
-    job = json.loads((folder / "job.json").read_text())
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    except (ImportError, ValueError, OSError):  # no such limits on this system: the time limit remains
-        pass
-    try:
-        tile = tuple(job["tile"]) if job["tile"] else None
-        report = asdict(prepare(folder, job["model"], tile, tuple(job["default"]), job["calibration"]))
-    except MobileSRError as error:
-        report = {"refused": str(error)}
-    except Exception as error:  # a model made to break readers meets any of theirs
-        said = one_line(error)
-        report = {"refused": f"{job['model']}: cannot be read as a network ({said}): export it again"}
-    (folder / "report.json").write_text(json.dumps(report))
-
-
-if __name__ == "__main__":
-    main()

@@ -8,6 +8,10 @@ import flatbuffers
 
 from keras_models.errors import ModelError
 
+MAX_PARTS = 50_000
+"""Tensors, operations, buffers and names of a file; a network for phones has hundreds."""
+_MAX_RANK = 8
+
 
 def read_checked(path: str | Path) -> tuple[bytes, Any]:
     """Reads a file and refuses one that is no TFLite flatbuffer, is cut off, or points outside of itself.
@@ -37,8 +41,9 @@ def parse_checked(data: bytes, source: str) -> Any:
     if data[4:8] != b"TFL3":
         raise ModelError(f"{source}: not a TFLite file (no TFL3 mark at its start): give a .tflite, or convert the model first")
     try:
-        model = schema.ModelT.InitFromPackedBuf(data, 0)
-        problem = _wrong_index(model, len(data))
+        problem = _too_many(schema.Model.GetRootAs(data, 0))
+        model = None if problem else schema.ModelT.InitFromPackedBuf(data, 0)
+        problem = problem or _wrong_index(model, len(data))
     # What the flatbuffers reader raises when an offset or a length leads out of the file, or a string is none.
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError) as error:
         problem = f"an offset leads out of its {len(data)} bytes ({type(error).__name__})"
@@ -54,10 +59,26 @@ def packed(model: Any, builder: flatbuffers.Builder | None = None) -> bytes:
     return bytes(builder.Output())
 
 
+def _too_many(model: Any) -> str | None:
+    """Refuse lists that would take for ever: the lengths in a damaged file are any number, and lists may overlap."""
+    count = model.SubgraphsLength() + model.BuffersLength() + model.OperatorCodesLength()
+    count += model.MetadataLength() + model.SignatureDefsLength()
+    if count <= MAX_PARTS:
+        graphs = [model.Subgraphs(number) for number in range(model.SubgraphsLength())]
+        count += sum(graph.TensorsLength() + graph.OperatorsLength() for graph in graphs)
+    return None if count <= MAX_PARTS else f"it is said to have over {MAX_PARTS:,} parts"
+
+
 def _wrong_index(model: Any, file_bytes: int) -> str | None:
     """Say which reference inside of the model points to nothing; None if all is well."""
+    from ai_edge_litert import schema_py_generated as schema
+
     if not model.subgraphs or not model.buffers or not model.operatorCodes:
         return "it has no graph"
+    known_types = set(_values(schema.TensorType))
+    for entry in model.metadata or []:
+        if not 0 <= entry.buffer < len(model.buffers):
+            return f"a metadata entry uses buffer {entry.buffer} of {len(model.buffers)}"
     for buffer in model.buffers:
         if (buffer.offset or 0) + (buffer.size or 0) > file_bytes:
             return f"a weight buffer ends at byte {buffer.offset + buffer.size} of {file_bytes}"
@@ -66,6 +87,8 @@ def _wrong_index(model: Any, file_bytes: int) -> str | None:
         for tensor in tensors:
             if not 0 <= tensor.buffer < len(model.buffers):
                 return f"a tensor uses buffer {tensor.buffer} of {len(model.buffers)}"
+            if tensor.type not in known_types or (tensor.shape is not None and len(tensor.shape) > _MAX_RANK):
+                return f"a tensor has type {tensor.type} and rank {0 if tensor.shape is None else len(tensor.shape)}"
         for operator in graph.operators if graph.operators is not None else []:
             if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
                 return f"an operator uses code {operator.opcodeIndex} of {len(model.operatorCodes)}"
@@ -74,6 +97,10 @@ def _wrong_index(model: Any, file_bytes: int) -> str | None:
         if not _all_in(graph.inputs, len(tensors), 0) or not _all_in(graph.outputs, len(tensors), 0):
             return f"the graph's inputs or outputs are not among its {len(tensors)} tensors"
     return None
+
+
+def _values(names: type) -> list[int]:
+    return [value for value in vars(names).values() if isinstance(value, int)]
 
 
 def _all_in(indices: Any, count: int, lowest: int) -> bool:

@@ -3,10 +3,12 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from conversion.tflite.check import packed, parse_checked, read_checked
+from keras_models.json_text import json_object
 
 METADATA_NAME = "mobile_sr"
 
@@ -55,12 +57,7 @@ class TFLiteFile:
     @property
     def card(self) -> dict | None:
         """The project's own metadata, None in a foreign file."""
-        if METADATA_NAME not in self.metadata:
-            return None
-        try:
-            return json.loads(self.metadata[METADATA_NAME])
-        except ValueError:
-            return None
+        return json_object(self.metadata.get(METADATA_NAME, b""))
 
 
 def read_tflite(path: str | Path) -> TFLiteFile:
@@ -115,17 +112,18 @@ def with_metadata(data: bytes, card: dict) -> bytes:
     return packed(model)
 
 
-def _tensor(tensor: object, buffers: list) -> Tensor:
+def _tensor(tensor: Any, buffers: list) -> Tensor:
     from ai_edge_litert import schema_py_generated as schema
 
     dtypes = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
     q = tensor.quantization
     scales = tuple(float(v) for v in q.scale) if q is not None and q.scale is not None else ()
     zeros = tuple(int(v) for v in q.zeroPoint) if q is not None and q.zeroPoint is not None else ()
-    return Tensor(text_of(tensor.name), _tuple(tensor.shape), dtypes[tensor.type], scales, zeros, len(_bytes(buffers[tensor.buffer])))
+    data = buffers[tensor.buffer].data
+    return Tensor(text_of(tensor.name), _tuple(tensor.shape), dtypes[tensor.type], scales, zeros, 0 if data is None else len(data))
 
 
-def _op_name(code: object) -> str:
+def _op_name(code: Any) -> str:
     from ai_edge_litert import schema_py_generated as schema
 
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
@@ -142,9 +140,9 @@ def text_of(value: bytes | str | None) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
 
 
-def _bytes(buffer: object) -> bytes:
+def _bytes(buffer: Any) -> bytes:
     return b"" if buffer.data is None else np.asarray(buffer.data, np.uint8).tobytes()
 
 
-def _tuple(array: object) -> tuple[int, ...]:
+def _tuple(array: Any) -> tuple[int, ...]:
     return () if array is None else tuple(int(v) for v in np.atleast_1d(array))

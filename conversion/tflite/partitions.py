@@ -3,6 +3,11 @@
 from pathlib import Path
 
 from conversion.silence import silenced
+from keras_models.errors import ModelError
+from keras_models.isolation import isolated
+
+PRELOADED = ("ai_edge_litert.interpreter",)
+"""For `count_here`, see `keras_models.isolation`."""
 
 
 def cpu_partitions(path: str | Path) -> int:
@@ -11,8 +16,20 @@ def cpu_partitions(path: str | Path) -> int:
     Operations left outside the delegate count as one more piece.
 
     Args:
-        path: a .tflite.
+        path: a .tflite; LiteRT opens it in a process of its own.
+
+    Raises:
+        ModelError: LiteRT cannot open it.
     """
+    return isolated(
+        "conversion.tflite.partitions:count_here",
+        [str(path)],
+        lambda said: ModelError(f"{path}: LiteRT cannot open this file ({said}): convert it again, with builtin operators"),
+    )
+
+
+def count_here(path: str) -> int:
+    """As `cpu_partitions`, in this process."""
     from ai_edge_litert.interpreter import Interpreter
 
     with silenced():

@@ -123,7 +123,7 @@ def _outputs(inputs: list[Path], source: Path, target: Path, suffix: str) -> lis
 def _count_tiles(photo: Path, engine: Engine, options: UpscaleOptions) -> int:
     """Count a photo's tiles; none for a photo that cannot be read, which is said when its turn comes."""
     try:
-        return engine.passes * len(plan_file(ImageReader(photo).kind, engine, options))
+        return engine.passes * len(plan_file(ImageReader(photo, options.max_megapixels).kind, engine, options))
     except ImageError:
         return 0
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 _LOADERS = ("pngload", "jpegload", "webpload", "tiffload")
+MAX_MEGAPIXELS = 200.0
+"""Largest photo that is read unless a caller lifts it: what the largest phone cameras make. A decompression bomb has more."""
+_MAX_SIDE = 65_535
 _METADATA = ("icc-profile-data", "exif-data", "xmp-data", "iptc-data", "resolution-unit")
 
 
@@ -59,14 +62,16 @@ class ImageReader:
         image: the pyvips image that carries EXIF, XMP, ICC profile and resolution.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> None:
         """Open the file and read its header.
 
         Args:
             path: a PNG, JPEG, WebP or TIFF file.
+            max_megapixels: a larger one is refused before a pixel is decoded; its longest side may have 65,535 pixels, and
+                more in proportion where this is above `MAX_MEGAPIXELS`.
 
         Raises:
-            ImageError: the file is missing, no image, or of a kind that has no single right reading.
+            ImageError: the file is missing, no image, too large, or of a kind that has no single right reading.
         """
         import pyvips
 
@@ -74,7 +79,7 @@ class ImageReader:
         if not self.path.is_file():
             raise ImageError(f"{path}: no such image file: check the path")
         try:
-            self.image = _to_grey_or_rgb(_open_upright(self.path), self.path)
+            self.image = _to_grey_or_rgb(_open_upright(self.path, max_megapixels), self.path)
         except pyvips.Error as error:
             raise ImageError(f"{path}: {vips_reason(error)}: give a whole PNG, JPEG, WebP or TIFF file") from error
         alpha = self.image.hasalpha()
@@ -168,7 +173,7 @@ def vips_reason(error: Exception) -> str:
     return reason.split(": ", 1)[-1][:160] if reason.startswith("VipsForeignLoad") else reason[:160]
 
 
-def _open_upright(path: Path) -> "pyvips.Image":
+def _open_upright(path: Path, max_megapixels: float) -> "pyvips.Image":
     import pyvips
 
     # Not from libvips' cache, which would miss that a file has changed.
@@ -176,6 +181,7 @@ def _open_upright(path: Path) -> "pyvips.Image":
     loader = image.get("vips-loader")
     if not loader.startswith(_LOADERS):
         raise ImageError(f"{path}: {loader.removesuffix('load')} file: give PNG, JPEG, WebP or TIFF")
+    _refuse_bomb(path, image.width, image.height, max_megapixels)
     pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
     if pages > 1:
         raise ImageError(f"{path}: {pages} pages or frames: save each one as an image of its own")
@@ -183,6 +189,15 @@ def _open_upright(path: Path) -> "pyvips.Image":
         # Turned rows are columns of the file: only then is the whole photo decoded (libvips puts it on disk above 100 MB).
         image = pyvips.Image.new_from_file(str(path), access="random", fail_on="error", revalidate=True).autorot()
     return image
+
+
+def _refuse_bomb(path: Path, width: int, height: int, max_megapixels: float) -> None:
+    megapixels = width * height / 1e6
+    if megapixels > max_megapixels or max(width, height) > _MAX_SIDE * max(1.0, max_megapixels / MAX_MEGAPIXELS):
+        raise ImageError(
+            f"{path}: {width}x{height} pixels: {max_megapixels:g} megapixels and sides of {_MAX_SIDE:,} are the limit, "
+            "it may be a decompression bomb: if you trust it, raise the limit with --max-megapixels"
+        )
 
 
 def _to_grey_or_rgb(image: "pyvips.Image", path: Path) -> "pyvips.Image":

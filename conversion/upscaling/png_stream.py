@@ -79,7 +79,7 @@ class PngStream:
         np.subtract(raw[0], self._above, out=filtered[0, 1:])
         np.subtract(raw[1:], raw[:-1], out=filtered[1:, 1:])
         self._above = raw[-1].copy()
-        packed = self._deflate.compress(filtered)
+        packed = self._deflate.compress(filtered.data)
         if packed:
             self._chunk(b"IDAT", packed)
 

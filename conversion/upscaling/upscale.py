@@ -1,21 +1,29 @@
 """Upscaling one photo: read, tile, infer, round and write at the same time, with memory that does not grow with the image's height."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from conversion.upscaling.image_writers import RowWriter, writing
-from conversion.upscaling.images import ImageKind, ImageReader
+from conversion.upscaling.images import MAX_MEGAPIXELS, ImageKind, ImageReader
 from conversion.upscaling.tiles import Span, TilePlan, plan_fixed_tiles, plan_tiles
 from conversion.window_channels import Upscaled, ValueRange, network_colour, upscale_window, write_samples
 from keras_models.errors import ImageError, MobileSRError, ModelError
 
-DEFAULT_TILE = 256
+if TYPE_CHECKING:
+    from conversion.whole_image import Window
+
+# Larger tiles repeat less of their halo (docs/speed.md). The default is the first that an engine's memory allows, else the last.
+TILES = (512, 384, 256)
+_MEMORY = 1 << 30
+# Measured peaks of a process, LKDN-S and LKDN at 298x304 to 532x782: this share of what its engine must hold, and what it has without.
+_ENGINE_SHARE, _PROCESS = 1.75, 130 << 20
 # Within 1/255 of the whole-image result for every network of the project; 16 is not, 24 is not for LKDN x3.
 DEFAULT_HALO = 32
 # A wide image gets lower tiles, so that one band of finished rows stays below this; lower than 64 rows the halo would cost too much.
@@ -32,7 +40,7 @@ Progress = Callable[[int, int], None]
 class Engine(Protocol):
     """Runs a super-resolution network on a window; `litert.CpuEngine` is one.
 
-    One with `passes` above 1 has a method `settle` as well, see `whole_image.WholeImageEngine`.
+    One with `passes` above 1 is a `SettlingEngine`.
     """
 
     scale: int
@@ -40,8 +48,20 @@ class Engine(Protocol):
     resizable: bool
     passes: int
 
+    @property
+    def bytes_per_pixel(self) -> float:
+        """What the intermediates need, a pixel of the window."""
+
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
         """Upscale (h, w, 3) float32 in [0, 1] to (scale * h, scale * w, 3) float32."""
+
+
+@runtime_checkable
+class SettlingEngine(Engine, Protocol):
+    """Wants to see all of an image before it enlarges any of it; `whole_image.WholeImageEngine` is one."""
+
+    def settle(self, windows: Callable[[], Iterable["Window"]], count: int, report: Callable[[int], None] = ...) -> None:
+        """As `whole_image.WholeImageEngine.settle`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +75,7 @@ class UpscaleOptions:
         factor: final size relative to the input, at most the network's scale; None for the scale.
         width: final width in pixels instead of a factor.
         overwrite: replace an output that exists.
+        max_megapixels: larger photos are refused, see `ImageReader`.
 
     Raises:
         MobileSRError: a value is out of range, or factor and width are both given.
@@ -66,6 +87,7 @@ class UpscaleOptions:
     factor: float | None = None
     width: int | None = None
     overwrite: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
 
     def __post_init__(self) -> None:
         for name, value, least in (("tile", self.tile, 1), ("halo", self.halo, 0), ("quality", self.quality, 1), ("width", self.width, 1)):
@@ -75,6 +97,8 @@ class UpscaleOptions:
             raise MobileSRError(f"--quality {self.quality}: give 1 to 100")
         if self.factor is not None and not 0 < self.factor < float("inf"):
             raise MobileSRError(f"--factor {self.factor}: give a number above 0")
+        if not 0 < self.max_megapixels < float("inf"):
+            raise MobileSRError(f"--max-megapixels {self.max_megapixels:g}: give a number above 0")
         if self.factor is not None and self.width is not None:
             raise MobileSRError("--factor and --width: give only one of them")
 
@@ -96,7 +120,7 @@ def upscale_array(image: np.ndarray, engine: Engine, tile: int | None = None, ha
     """
     scale = engine.scale
     plan = _plan(image.shape[0], image.shape[1], engine, tile, halo)
-    if engine.passes > 1:
+    if isinstance(engine, SettlingEngine):
         engine.settle(lambda: ((image[r.start : r.stop, c.start : c.stop], _core(r, c)) for r, c in plan), len(plan))
     result = np.empty((image.shape[0] * scale, image.shape[1] * scale, 3), np.float32)
     for row, column in plan:
@@ -126,7 +150,7 @@ def upscale_file(
     options = options or UpscaleOptions()
     source, target = Path(source), Path(target)
     _refuse_overwriting(source, target, options.overwrite)
-    reader = ImageReader(source)
+    reader = ImageReader(source, options.max_megapixels)
     kind = reader.kind
     plan = plan_file(kind, engine, options)
     large = replace(kind, width=kind.width * engine.scale, height=kind.height * engine.scale)
@@ -135,8 +159,9 @@ def upscale_file(
     progress = progress or (lambda done, total: None)
     before, total = (engine.passes - 1) * len(plan), engine.passes * len(plan)
     try:
-        if engine.passes > 1:
-            engine.settle(lambda: _windows(source, plan), len(plan), lambda done: progress(done, total))
+        if isinstance(engine, SettlingEngine):
+            again = partial(ImageReader, source, options.max_megapixels)
+            engine.settle(lambda: _windows(again(), plan), len(plan), lambda done: progress(done, total))
         with writing(target, large, reader.image, options.quality, size) as writer:
             _stream(reader, plan, engine, writer, seen, made, lambda done: progress(before + done, total))
             _refuse_empty_result(seen, made, kind)
@@ -176,10 +201,19 @@ def refuse_large_factor(options: UpscaleOptions, scale: int) -> None:
         raise MobileSRError(f"--factor {options.factor:g}: the model makes x{scale}: ask for less, or upscale the result once more")
 
 
+def default_tile(engine: Engine, halo: int = DEFAULT_HALO) -> int:
+    """The side of a tile's core that is quickest within a gigabyte, low-resolution pixels."""
+    for tile in TILES[:-1]:
+        if _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * (tile + 2 * halo) ** 2 <= _MEMORY:
+            return tile
+    return TILES[-1]
+
+
 def _plan(height: int, width: int, engine: Engine, tile: int | None, halo: int | None, highest: int = 1 << 30) -> TilePlan:
     if engine.resizable:
-        tile = DEFAULT_TILE if tile is None else tile
-        return plan_tiles(height, width, (min(tile, highest), tile), DEFAULT_HALO if halo is None else halo)
+        halo = DEFAULT_HALO if halo is None else halo
+        tile = default_tile(engine, halo) if tile is None else tile
+        return plan_tiles(height, width, (min(tile, highest), tile), halo)
     if tile is not None:
         raise MobileSRError(f"--tile {tile}: this model runs only at {engine.tile[0]}x{engine.tile[1]}: leave --tile out")
     # A small fixed window keeps half of its side as core, whatever the halo should be.
@@ -239,9 +273,8 @@ def _stream(
             future.result()
 
 
-def _windows(source: Path, plan: TilePlan) -> Iterator[tuple[np.ndarray, tuple[slice, slice]]]:
+def _windows(reader: ImageReader, plan: TilePlan) -> Iterator[tuple[np.ndarray, tuple[slice, slice]]]:
     """A file's windows as the network is given them, each with the place of its core."""
-    reader = ImageReader(source)
     for row, rows in zip(plan.rows, _bands(reader, plan)):
         for column in plan.columns:
             yield network_colour(rows[:, column.start : column.stop], reader.kind), _core(row, column)

@@ -1,0 +1,1 @@
+"""`mobile-sr report`: one self-contained HTML page about one or more models."""

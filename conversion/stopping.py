@@ -1,0 +1,50 @@
+"""Ctrl-C and SIGTERM: whatever a command is doing, it unwinds, cleans up and says one line.
+
+Python would turn Ctrl-C into a KeyboardInterrupt, which libraries catch, and die of SIGTERM at once, leaving its temporary
+files. Here both raise an exception of this project's own in the main thread.
+"""
+
+import _thread
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+_PATIENCE_S = 2.0
+"""Until a second signal counts: it comes by itself where a terminal and a shell send it twice, and must not stop the clean-up."""
+
+
+class Stopped(BaseException):
+    """A signal asks the command to end; no `except Exception` takes it for an error."""
+
+
+_received: list[tuple[int, float]] = []
+
+
+def stop_on_signals() -> None:
+    """From now on SIGINT and SIGTERM raise `Stopped` in the main thread."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    sys.unraisablehook = _again_or_show
+
+
+def stop_status() -> int | None:
+    """128 + the number of the signal that came, None if none did."""
+    return 128 + _received[-1][0] if _received else None
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    if _received and time.monotonic() - _received[-1][1] < _PATIENCE_S:
+        return
+    _received.append((number, time.monotonic()))
+    raise Stopped(signal.Signals(number).name)
+
+
+def _again_or_show(unraisable: Any) -> None:
+    """A signal that arrives inside of a destructor is lost, as any exception there: it is sent once more."""
+    if isinstance(unraisable.exc_value, Stopped) and _received:
+        number, _ = _received.pop()
+        _thread.interrupt_main(signal.Signals(number))
+    else:
+        sys.__unraisablehook__(unraisable)

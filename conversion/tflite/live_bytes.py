@@ -1,0 +1,29 @@
+"""How much memory a .tflite needs for its intermediates: what decides how large a tile may be."""
+
+from math import prod
+
+import numpy as np
+
+from conversion.tflite.file import Tensor, TFLiteFile
+
+
+def live_bytes_per_pixel(file: TFLiteFile) -> float:
+    """Largest sum of the tensors that must exist at the same time, in bytes a pixel of the input.
+
+    An engine needs more: it aligns, pads and keeps a result of its own (`conversion.upscaling.upscale` measured how much).
+
+    Args:
+        file: one image [1, H, W, 3] in.
+    """
+    last_use = {tensor: step for step, operation in enumerate(file.operations) for tensor in operation.inputs}
+    last_use |= dict.fromkeys(file.outputs, len(file.operations))
+    live, most = set(file.inputs), 0
+    for step, operation in enumerate(file.operations):
+        live |= set(operation.outputs)
+        most = max(most, sum(_bytes(file.tensors[index]) for index in live))
+        live = {index for index in live if last_use.get(index, -1) > step}
+    return most / max(prod(file.tensors[file.inputs[0]].shape[1:3]), 1)
+
+
+def _bytes(tensor: Tensor) -> int:
+    return 0 if tensor.constant else prod(tensor.shape) * np.dtype(tensor.dtype).itemsize
