@@ -7,8 +7,10 @@ Requests and answers are lines of JSON. Python never executes anything of the fi
 import contextlib
 import importlib
 import json
+import math
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -21,13 +23,16 @@ from typing import Any
 from keras_models import errors
 from keras_models.errors import MobileSRError, one_line
 
+_WAITING = 10
+"""Seconds by the clock that a busy machine may need for one of the processor."""
+
 
 @dataclass(frozen=True)
 class Limits:
     """What a file may cost.
 
     Attributes:
-        seconds: until the process that reads it is killed.
+        seconds: of the processor, until the process that reads it is killed; by the clock, ten times as many.
         memory: bytes on top of what the libraries themselves need; where the system does not tell (no /proc), there is no limit.
     """
 
@@ -149,19 +154,20 @@ def _serve(task: Callable[..., Any], request: dict) -> dict:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        with _memory_limit(request["memory"]):
+        with _limited(request["memory"], request["seconds"]):
             said = json.dumps(_call(task, request["arguments"])).encode()
         with os.fdopen(writing, "wb") as stream:
             stream.write(said)
         os._exit(0)
     os.close(writing)
-    answer = _read(reading, time.monotonic() + request["seconds"])
+    answer = _read(reading, time.monotonic() + _WAITING * request["seconds"])
     if answer is None:
         os.kill(child, 9)
     _, status = os.waitpid(child, 0)
-    if answer is None:
+    ended = os.waitstatus_to_exitcode(status)
+    if answer is None or ended == -signal.SIGXCPU:
         return {"failed": f"it took over {request['seconds']:g} s"}
-    return json.loads(answer) if status == 0 else {"failed": f"it crashed ({_ending(os.waitstatus_to_exitcode(status))})"}
+    return json.loads(answer) if ended == 0 else {"failed": f"it crashed ({_ending(ended)})"}
 
 
 def _call(task: Callable[..., Any], arguments: list) -> dict:
@@ -188,13 +194,15 @@ def _read(pipe: int, deadline: float) -> bytes | None:
 
 
 @contextlib.contextmanager
-def _memory_limit(extra: int) -> Iterator[None]:
+def _limited(extra: int, seconds: float) -> Iterator[None]:
+    """Limits this process for good; memory only inside of the block, so that an answer can be given when it was exceeded."""
     try:
         import resource
 
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ImportError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 1))
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):  # Windows; no /proc
         yield
         return
     ceiling = resource.getrlimit(resource.RLIMIT_AS)[1]

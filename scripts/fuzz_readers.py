@@ -402,7 +402,7 @@ READERS = {
     "npz": Reader(".npz", _networks(".npz"), mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_network, _KERAS),
     "keras": Reader(".keras", _networks(".keras"), mutations.mutate_zip({".json": mutations.mutate_json}), _try_network, _KERAS),
     "tflite": Reader(".tflite", _tflites, mutations.mutate_tflite, _try_tflite, ("conversion.inspect", "conversion.whole_image"), 1000),
-    "onnx": Reader(".onnx", _onnxes, mutations.mutate_onnx, _try_onnx, ("conversion.predictors", "onnxruntime", "onnx"), 1000),
+    "onnx": Reader(".onnx", _onnxes, mutations.mutate_onnx, _try_onnx, ("conversion.onnx.route", "conversion.predictors", "onnxruntime"), 1000),
     "models.json": Reader(".json", _lists, mutations.mutate_json, _try_models_json, ("conversion.android_export",)),
     "card": Reader(".json", _cards, mutations.mutate_json, _try_card, ("conversion.card",)),
     "log": Reader(".txt", _logs, mutations.mutate_text, _try_log, ("conversion.benchmark.log",)),
