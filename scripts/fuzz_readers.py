@@ -222,6 +222,7 @@ def _networks(suffix: str) -> Callable[[Path], list[Path]]:
         from keras_models.lkdn import LKDN
         from keras_models.mafdn import MAFDN
 
+        _seed_keras()
         small = {"scale": 2, "features": 4, "blocks": 1}
         models = [
             LKDN(**small, attention_channels=2),
@@ -260,12 +261,20 @@ def _tflites(folder: Path) -> list[Path]:
     from keras_models.lkdn import LKDN
     from keras_models.mafdn import MAFDN
 
+    _seed_keras()
     paths[0].write_bytes(with_metadata(paths[0].read_bytes(), {"name": "nearest", "scale": 2}))
     for name, model in (("lkdn", LKDN(2, 4, 2, 1)), ("mafdn", MAFDN(2, 4, 2, 1, reduction=2))):
         model.save(folder / f"{name}.keras")
         paths.append(folder / f"{name}.tflite")
         convert(folder / f"{name}.keras", paths[-1], tile=(16, 16), allow_overflow=True, card_beside=False, whole_image=True)
     return [*paths, ROOT / "keras_models/weights/lkdn-s-x4.tflite"]
+
+
+def _seed_keras() -> None:
+    """The networks' first weights are the same in every run: so are the trials."""
+    import keras
+
+    keras.utils.set_random_seed(0)
 
 
 def _tiny_models() -> Any:
@@ -279,6 +288,7 @@ def _onnxes(folder: Path) -> list[Path]:
     from keras_models.lkdn import LKDN
     from keras_models.mafdn import MAFDN
 
+    _seed_keras()
     paths = []
     for name, model in (("lkdn", LKDN(2, 4, 2, 1)), ("mafdn", MAFDN(2, 4, 2, 1, reduction=2))):
         model.save(folder / f"{name}.keras")
@@ -390,6 +400,7 @@ def write_torch(content: dict, path: Path) -> None:
 
 _PILLOW = ("PIL.Image", "pyvips", "conversion.upscaling.upscale", "conversion.evaluate", "keras_models.photos")
 _KERAS = ("keras", "keras_models.loading", "keras_models.networks")
+_ONNX = ("conversion.onnx.route", "conversion.predictors", "onnxruntime")
 READERS = {
     "png": Reader(".png", _photos(".png"), mutations.mutate_png, _try_photo, _PILLOW),
     "jpeg": Reader(".jpg", _photos(".jpg"), mutations.mutate_any, _try_photo, _PILLOW),
@@ -402,7 +413,7 @@ READERS = {
     "npz": Reader(".npz", _networks(".npz"), mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_network, _KERAS),
     "keras": Reader(".keras", _networks(".keras"), mutations.mutate_zip({".json": mutations.mutate_json}), _try_network, _KERAS),
     "tflite": Reader(".tflite", _tflites, mutations.mutate_tflite, _try_tflite, ("conversion.inspect", "conversion.whole_image"), 1000),
-    "onnx": Reader(".onnx", _onnxes, mutations.mutate_onnx, _try_onnx, ("conversion.onnx.route", "conversion.predictors", "onnxruntime"), 1000),
+    "onnx": Reader(".onnx", _onnxes, mutations.mutate_onnx, _try_onnx, _ONNX, 1000),
     "models.json": Reader(".json", _lists, mutations.mutate_json, _try_models_json, ("conversion.android_export",)),
     "card": Reader(".json", _cards, mutations.mutate_json, _try_card, ("conversion.card",)),
     "log": Reader(".txt", _logs, mutations.mutate_text, _try_log, ("conversion.benchmark.log",)),

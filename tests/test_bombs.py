@@ -240,6 +240,19 @@ def test_a_tflite_of_huge_tensors(huge_tflite):
         assert "huge.tflite: LiteRT cannot" in refusal(read, huge_tflite, kind=ModelError)
 
 
+def test_options_of_another_operation(tiny_model, tmp_path):  # noqa: F811
+    """Found by fuzzing: the GPU's rules read the options that an operation should have."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    from conversion.gpu.ops import check_gpu
+
+    model = parse_checked(tiny_model("nearest").read_bytes(), "nearest")
+    for code in model.operatorCodes:
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.MIRROR_PAD
+    (tmp_path / "a.tflite").write_bytes(packed(model))
+    assert any("another operation" in reason for reason in check_gpu(tmp_path / "a.tflite").reasons)
+
+
 def onnx_of_huge_constants(path):
     """[1, 3, h, w] plus the largest of 2**34 numbers that stand nowhere."""
     image = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, (1, 3, "h", "w"))

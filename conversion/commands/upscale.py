@@ -20,7 +20,7 @@ def upscale(
     input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Photo or folder of photos: PNG, JPEG, WebP, TIFF.")],
     output: Annotated[Path | None, typer.Argument(metavar="[OUTPUT]", help="File or folder; default NAME_x4.png beside the input.")] = None,
     model: Annotated[str, typer.Option(help="Preset name or model file.")] = DEFAULT_MODEL,
-    tile: Annotated[int | None, typer.Option(help="Side of a tile's core in input pixels; default 256 to 512, as large as a gigabyte allows.")] = None,
+    tile: Annotated[int | None, typer.Option(help="Side of a tile's core in input pixels; default: 256 to 512, by memory.")] = None,
     halo: Annotated[int | None, typer.Option(help="Input pixels around a tile that the network sees too; default 32.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default all cores.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Run on the GPU.")] = False,

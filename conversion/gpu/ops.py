@@ -95,7 +95,10 @@ def _problems(operation: _Operation, table: dict[str, Any]) -> list[str]:
     entry = table["ops"].get(operation.name)
     if entry is None:
         return ["not supported" if operation.name in table["refused"] else "not known to be supported"]
-    found = [RULES[rule](operation) for rule in entry.get("rules", ())]
+    try:
+        found = [RULES[rule](operation) for rule in entry.get("rules", ())]
+    except (AttributeError, IndexError, TypeError):  # a damaged file gives a convolution's options to a pad, or no inputs
+        return ["its inputs or options are those of another operation"]
     if entry["max_version"] is not None and operation.version > entry["max_version"]:
         found.append(f"version {operation.version}, {entry['max_version']} is the newest that is taken")
     return [problem for problem in found if problem]

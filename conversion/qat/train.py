@@ -34,7 +34,8 @@ from keras_models.patches import Patches
 from keras_models.photos import PhotoSet
 from keras_models.run_files import Checkpoint, RunFiles
 
-BORDER = 2  # low-res pixels at a patch's edge whose error does not count: zero padding, not picture, made them
+BORDER = 2  # low-res pixels at a patch's edge that zero padding had a part in: their target is the float output alone
+BORDER_WEIGHT = 0.5  # of their errors: they are 19 % of a patch and little of a photo, but without weight a photo's corners drift away
 LUMA = tf.constant([65.481, 128.553, 24.966], tf.float32) / 219  # BT.601, of a grey error 1
 BETAS = (0.9, 0.999)
 CENTRING = 12  # batches of patches that the mean colour is measured on
@@ -121,10 +122,10 @@ class Trainer:
         # PSNR falls by the added error relative to the error that was there: the same noise costs more where that is small.
         there = tf.reduce_mean((255 * (exact - high)) ** 2, (1, 2, 3))
         weight = TYPICAL / (there + TYPICAL / 2)
-        target = exact * (1 - settings.hr_share) + high * settings.hr_share
-        edge = BORDER * scale
+        inside = _inside(high.shape[1], high.shape[2], BORDER * scale)
+        target = exact + settings.hr_share * inside * (high - exact)
         with tf.GradientTape() as tape:
-            error = 255 * (self.twin(low) - target)[:, edge:-edge, edge:-edge]
+            error = 255 * (self.twin(low) - target) * (inside + BORDER_WEIGHT * (1 - inside))
             luma = tf.reduce_sum(error * LUMA, -1, keepdims=True)
             squares = (1 - settings.luma_share) * error**2 + settings.luma_share * luma**2
             loss = tf.reduce_mean(weight * tf.reduce_mean(squares, (1, 2, 3)))
@@ -140,6 +141,13 @@ class Trainer:
         average.assign(keep * average + (1 - keep) * theta)
         self.use(theta)
         return loss
+
+
+def _inside(height: int, width: int, edge: int) -> np.ndarray:
+    """(1, H, W, 1) float32: 1 where a pixel lies `edge` pixels or more from the border, 0 outside."""
+    inside = np.zeros((1, height, width, 1), np.float32)
+    inside[:, edge:-edge, edge:-edge] = 1
+    return inside
 
 
 def _last_convolution(graph: Graph) -> str:
