@@ -328,3 +328,17 @@ def test_python_files_among_the_photos_are_not_imported(tmp_path, monkeypatch, t
     control, _ = isolation.python_module("json")
     subprocess.run([part for part in control if part != "-P"], check=False, env={**os.environ}, stdin=subprocess.DEVNULL)
     assert (tmp_path / "executed").exists()
+
+
+def test_a_tflite_without_operations(tiny_model, tmp_path):  # noqa: F811
+    """Found by fuzzing."""
+    from conversion.gpu.ops import check_gpu
+    from conversion.tflite.file import read_tflite
+
+    model = parse_checked(tiny_model("nearest").read_bytes(), "nearest")
+    model.subgraphs[0].operators = None
+    (tmp_path / "empty.tflite").write_bytes(packed(model))
+    assert read_tflite(tmp_path / "empty.tflite").operations == ()
+    model.subgraphs[0].tensors = None
+    (tmp_path / "empty.tflite").write_bytes(packed(model))
+    assert "damaged" in refusal(check_gpu, tmp_path / "empty.tflite", kind=ModelError)

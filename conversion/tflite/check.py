@@ -49,6 +49,10 @@ def parse_checked(data: bytes, source: str) -> Any:
         problem = f"an offset leads out of its {len(data)} bytes ({type(error).__name__})"
     if problem:
         raise ModelError(f"{source}: damaged or cut off: {problem}: download or convert it again")
+    for graph in model.subgraphs:
+        for part in ("tensors", "operators", "inputs", "outputs"):
+            if getattr(graph, part) is None:  # an absent vector is an empty one
+                setattr(graph, part, [])
     return model
 
 
