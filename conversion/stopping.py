@@ -7,12 +7,16 @@ files. Here both raise an exception of this project's own in the main thread.
 import _thread
 import signal
 import sys
+import threading
 import time
 from types import FrameType
 from typing import Any
 
 _PATIENCE_S = 2.0
 """Until a second signal counts: it comes by itself where a terminal and a shell send it twice, and must not stop the clean-up."""
+
+_AGAIN_S = 0.05
+"""Until a signal that was lost is sent again."""
 
 
 class Stopped(BaseException):
@@ -42,9 +46,11 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _again_or_show(unraisable: Any) -> None:
-    """A signal that arrives inside of a destructor is lost, as any exception there: it is sent once more."""
+    """A signal that arrives inside of a destructor is lost, as any exception there: it is sent once more, when this hook is over."""
     if isinstance(unraisable.exc_value, Stopped) and _received:
         number, _ = _received.pop()
-        _thread.interrupt_main(signal.Signals(number))
+        again = threading.Timer(_AGAIN_S, _thread.interrupt_main, [signal.Signals(number)])
+        again.daemon = True
+        again.start()
     else:
         sys.__unraisablehook__(unraisable)

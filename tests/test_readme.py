@@ -44,7 +44,8 @@ CHANGES = {
 }
 """Added to a command, so that it is over soon: of a flag that stands there already the last value counts."""
 
-SLOW = r"mobile-sr (convert|evaluate lkdn|qat|recipes|train|compare-optimizers|report)\b|\.pth|--gpu|compare_networks|measure_released"
+SLOW = r"mobile-sr (convert|evaluate lkdn|qat|recipes|train|compare-optimizers|report)\b|\.pth|--gpu"
+SLOW += r"|compare_networks|measure_released|mixed_precision"
 """Conversions and training, a quarter of a minute to some minutes each: `pytest tests/test_readme.py -m slow`."""
 
 PROGRAM = re.compile(r"(\.venv/bin/)?(mobile-sr|pytest|pip|python\d*)\s|scripts/\w+\.sh")
@@ -96,6 +97,8 @@ def is_whole(words):
     """
     if words[0] != "mobile-sr" or words[1:] == ["--help"]:
         return True
+    if words == ["mobile-sr"]:
+        return False
     group = typer.main.get_command(app)
     arguments = ["1" if re.fullmatch("[A-Z]+", word) else word for word in words[1:]]  # --steps STEPS
     try:
