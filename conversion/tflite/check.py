@@ -42,7 +42,7 @@ def parse_checked(data: bytes, source: str) -> Any:
         raise ModelError(f"{source}: not a TFLite file (no TFL3 mark at its start): give a .tflite, or convert the model first")
     try:
         problem = _too_many(schema.Model.GetRootAs(data, 0))
-        model = None if problem else schema.ModelT.InitFromPackedBuf(data, 0)
+        model: Any = None if problem else schema.ModelT.InitFromPackedBuf(data, 0)
         problem = problem or _wrong_index(model, len(data))
     # What the flatbuffers reader raises when an offset or a length leads out of the file, or a string is none.
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError) as error:
