@@ -199,10 +199,8 @@ def test_slider_follows_the_keyboard(browser, page):
     box = find(browser, ".compare")[0]
     find(browser, "#right")[0].send_keys(Keys.TAB)
     assert browser.switch_to.active_element == find(box, "input")[0]
-    before = pixels(box)
     ActionChains(browser).send_keys(Keys.HOME).perform()
     wait_for_clip(browser, box, "inset(0px 100% 0px 0px)")
-    assert np.abs(pixels(box) - before).mean() > 2
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT * 5).perform()
     wait_for_clip(browser, box, "inset(0px 95% 0px 0px)")
     assert find(box, "input")[0].get_attribute("aria-valuetext") == "5 percent"
