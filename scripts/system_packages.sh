@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The only system packages that mobile-sr needs on Debian: Python with venv. Safe to run again.
+# Installs Debian packages that are missing; without names those that mobile-sr needs: Python with venv. Safe to run again.
 set -euo pipefail
-packages=(python3 python3-venv)
+packages=("$@")
+[ ${#packages[@]} -eq 0 ] && packages=(python3 python3-venv)
 missing=()
 for package in "${packages[@]}"; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done
 [ ${#missing[@]} -eq 0 ] && exit 0
 as_root=""; [ "$(id -u)" -eq 0 ] || as_root=sudo
 $as_root apt-get update -qq
-$as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
