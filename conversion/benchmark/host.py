@@ -8,13 +8,13 @@ import json
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from conversion.benchmark.result_table import as_csv, as_table, problems_of
 from keras_models.errors import ModelError
+from keras_models.isolation import python_module
 
 REPORT_VERSION = 1
 
@@ -174,8 +174,8 @@ def _rows(file: Path, job: HostJob) -> Iterator[HostRun]:
 
 def _on_cpu(file: Path, threads: int, tile: tuple[int, int] | None, job: HostJob) -> HostRun:
     setting = {"file": str(file), "threads": threads, "tile": tile, "runs": job.runs, "photo": job.photo and str(job.photo)}
-    command = [sys.executable, "-m", "conversion.benchmark.worker", json.dumps(setting)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command, environment = python_module("conversion.benchmark.worker")
+    done = subprocess.run([*command, json.dumps(setting)], env=environment, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return HostRun(str(file), "cpu", threads, **json.loads(done.stdout.splitlines()[-1]))
     shown = "own" if tile is None else f"{tile[0]}x{tile[1]}"

@@ -1,10 +1,8 @@
 """LiteRT's GPU engine on a Vulkan device: the GPU alone, asserted fully accelerated, in a process of its own with a time limit."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ import numpy as np
 from conversion.gpu.devices import VulkanDevice
 from conversion.gpu.run import MARK
 from keras_models.errors import ModelError
+from keras_models.isolation import python_module
 
 TIME_LIMIT_S = 900.0
 _ADAPTER = re.compile(r"Selected adapter: (.*?), arch=.*adapterType=([^\n]*)")
@@ -92,11 +91,12 @@ def run_jobs(jobs: Sequence[GpuJob], device: VulkanDevice, time_limit_s: float =
 
 def _run_process(folder: Path, device: VulkanDevice, time_limit_s: float) -> str:
     """Runs the jobs in `folder`; returns how the process ended."""
+    command, environment = python_module("conversion.gpu.run")
     with open(folder / "log", "w") as log:
         try:
             process = subprocess.run(
-                [sys.executable, "-m", "conversion.gpu.run", str(folder)],
-                env=os.environ | device.environment,
+                [*command, str(folder)],
+                env=environment | device.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -32,6 +31,7 @@ from conversion.tflite.output import check_target
 from keras_models.errors import ConversionError, TrainingError
 from keras_models.folding import fold
 from keras_models.graph import Graph
+from keras_models.isolation import python_module
 from keras_models.loading import load_model
 from keras_models.metrics import psnr_y, to_uint8
 from keras_models.patches import Patches
@@ -191,8 +191,7 @@ def range_table(graph: Graph, ranges: Ranges) -> RangeTable:
 
 def _train_in_child(run: QatRun, settings: QatSettings, listener: Listener) -> None:
     places = [str(place) if place else "" for place in (run.folder, run.data, run.validation, run.cache)]
-    command = [sys.executable, "-m", "conversion.qat.train", *places, json.dumps(asdict(settings))]
-    with tempfile.TemporaryFile("w+", errors="replace") as chatter, _process(command, chatter) as child:
+    with tempfile.TemporaryFile("w+", errors="replace") as chatter, _process([*places, json.dumps(asdict(settings))], chatter) as child:
         error = None
         try:
             for line in child.stdout or ():
@@ -212,9 +211,11 @@ def _train_in_child(run: QatRun, settings: QatSettings, listener: Listener) -> N
 
 
 @contextlib.contextmanager
-def _process(command: list[str], chatter: IO[str]) -> Iterator[subprocess.Popen]:
-    """A child that ends with us: its standard input stays open as long as we live."""
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=chatter, text=True) as child:
+def _process(arguments: list[str], chatter: IO[str]) -> Iterator[subprocess.Popen]:
+    """The training process. It ends with us: its standard input stays open as long as we live."""
+    command, environment = python_module("conversion.qat.train")
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": chatter}
+    with subprocess.Popen([*command, *arguments], env=environment, text=True, **pipes) as child:
         try:
             yield child
         finally:
