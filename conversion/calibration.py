@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_models.bicubic import shrink
 from keras_models.errors import ImageError
-from keras_models.photos import SUFFIXES, opened_photo
+from keras_models.photos import SUFFIXES, read_rgb
 
 
 def synthetic_images(height: int, width: int, seed: int = 0) -> list[np.ndarray]:
@@ -63,8 +63,7 @@ def shuffled_photos(paths: Sequence[Path], rng: np.random.Generator) -> Iterator
     """(H, W, 3) uint8 of each photo in an order that the generator draws; those that cannot be read are left out."""
     for index in rng.permutation(len(paths)):
         try:
-            with opened_photo(paths[index]) as photo:
-                pixels = np.asarray(photo.convert("RGB"))
+            pixels = read_rgb(paths[index])
         except ImageError:
             continue
         yield pixels

@@ -1,5 +1,6 @@
 """PSNR and SSIM of a model on a folder of images, as the papers measure them (`keras_models.metrics`)."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from conversion.predictors import open_predictor
 from conversion.silence import silenced
 from keras_models.bicubic import Rule, crop_to_multiple, shrink
 from keras_models.errors import ImageError
-from keras_models.metrics import Quality, as_rgb, measure, to_uint8
-from keras_models.photos import SUFFIXES, opened_photo
+from keras_models.metrics import Quality, measure, to_uint8
+from keras_models.photos import SUFFIXES, read_rgb
 
 RULES: dict[str, Rule] = {"new": "newer", "old": "older"}
 REPORT_VERSION = 1
@@ -98,7 +99,7 @@ def photos_in(data: str | Path) -> list[Path]:
     """The high-resolution images that `evaluate_model` takes from a folder, sorted.
 
     Raises:
-        ImageError: no such folder, or no images in it.
+        ImageError: no such folder, no images in it, or two that differ in their endings alone.
     """
     data = Path(data)
     if not data.is_dir():
@@ -107,6 +108,9 @@ def photos_in(data: str | Path) -> list[Path]:
     photos = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not photos:
         raise ImageError(f"{folder}: no images in it: give a folder with HR/ and LRxS/, or a folder of photos")
+    twice = [name for name, count in Counter(path.stem for path in photos).items() if count > 1]
+    if twice:
+        raise ImageError(f"{folder}: several images are called {twice[0]}: rename one of them")
     return photos
 
 
@@ -129,5 +133,5 @@ def _partner(folder: Path, photo: Path, scale: int) -> Path:
 
 
 def _read(path: Path) -> np.ndarray:
-    with silenced(), opened_photo(path) as image:  # libtiff speaks on standard error
-        return as_rgb(np.asarray(image.convert("L" if image.mode in ("L", "1") else "RGB")))
+    with silenced():  # libtiff speaks on standard error
+        return read_rgb(path)

@@ -1,9 +1,11 @@
 """Adan against Adam on the same batches: the claim of the LKDN paper (Figure 5) at a budget of one's own."""
 
+import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from keras_models.curves import draw_curves
+from keras_models.outputs import atomic_output
 from keras_models.photos import PhotoSet
 from keras_models.recipes import ADAM_BETAS, ADAN_BETAS, Settings
 from keras_models.run_files import RunFiles
@@ -61,10 +63,9 @@ def compare_optimizers(
     curves = {name: [(row["step"], row["val_psnr_y"]) for row in log] for name, log in rows.items()}
     last = {name: curve[-1][1] for name, curve in curves.items()}
     contest = Contest(1, shared, rates, last, curves, PICTURE)
-    files = RunFiles(out / "adan")
     labels = {f"{name}, {rates[name]:g}": log for name, log in rows.items()}
-    drawn = files.replace(PICTURE, lambda path: draw_curves(labels, path, f"{settings.preset}: the same batches, two optimizers"))
-    drawn.replace(out / PICTURE)
-    files.write_json(NUMBERS, asdict(contest))
-    (files.folder / NUMBERS).replace(out / NUMBERS)
+    with atomic_output(out / PICTURE) as scratch:
+        draw_curves(labels, scratch, f"{settings.preset}: the same batches, two optimizers")
+    with atomic_output(out / NUMBERS) as scratch:
+        scratch.write_text(json.dumps(asdict(contest), indent=1))
     return contest

@@ -239,14 +239,8 @@ def _image_mean(x: keras.KerasTensor) -> keras.KerasTensor:
     return ops.mean(ops.mean(x, axis=2, keepdims=True), axis=1, keepdims=True)
 
 
-def _emit_l2(node: Node, x: keras.KerasTensor) -> keras.KerasTensor:
-    # The spelling that the TFLite converter fuses into one L2_NORMALIZATION; `ops.normalize` becomes five operations.
-    energy = ops.sum(ops.square(x), axis=-1, keepdims=True)
-    return x * ops.rsqrt(ops.maximum(energy, np.float32(node.attrs["epsilon"])))
-
-
 def _emit_fake_quant(node: Node, x: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.quantizers.fake_quant_with_min_max_vars(x, node.attrs["low"], node.attrs["high"], num_bits=node.attrs["bits"])
+    return keras.quantizers.fake_quant_with_min_max_vars(x, node.attrs["low"], node.attrs["high"])
 
 
 def _emit_core_mean(_: Node, x: keras.KerasTensor, core: keras.KerasTensor) -> keras.KerasTensor:
@@ -257,7 +251,6 @@ EMIT: dict[str, Callable] = {
     "conv2d": _emit_conv,
     "depthwise_conv2d": _emit_conv,
     "pixel_norm": _emit_norm,
-    "l2_normalize": _emit_l2,
     "rsqrt": lambda _, x: ops.rsqrt(x),
     "fake_quant": _emit_fake_quant,
     "gelu": lambda node, x: ops.gelu(x, approximate=node.attrs["approximate"]),

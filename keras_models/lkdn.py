@@ -82,7 +82,7 @@ class LKDN(keras.Model):
 
     @property
     def halo(self) -> int:
-        """Low-resolution pixels around a tile after which its seams stay below 1/255 (measured, see the docs on tiles)."""
+        """Low-resolution pixels around a tile after which its seams stay below 1/255 (measured, see README, Tiles)."""
         return 32
 
     @property

@@ -36,7 +36,9 @@ def load_model(model: str | Path, variant: str | None = None) -> keras.Model:
     """
     path = Path(model)
     preset = find_preset(str(model))
-    if preset is not None and not path.exists():
+    if variant and (path.suffix == ".keras" or (preset is not None and not path.is_file())):
+        raise ModelError(f"{model}: says itself which variant it is: leave --variant out")
+    if preset is not None and not path.is_file():
         return _load_shipped(preset)
     if path.suffix == ".keras":
         return _load_keras(path)
@@ -62,7 +64,13 @@ def model_from_state(state: dict, source: str, variant: str | None = None) -> ke
             config = network.config_from_shapes(shapes)
             if config is None:
                 continue
-            model = _build(network, {**config, **({"step": variant} if variant else {})})
+            if variant:
+                if "step" not in config:
+                    raise ModelError(f"a {network.__name__} has no variants: leave --variant out")
+                config["step"] = variant
+            model = _build(network, config)
+        except ModelError as error:
+            raise CheckpointError(f"{source}: {error}") from None
         except Exception as error:  # Keras raises its own for sizes that no layer can have
             said = one_line(error)
             raise CheckpointError(f"{source}: looks like {network.__name__}, but its shapes do not fit together ({said})") from None

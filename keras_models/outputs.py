@@ -32,6 +32,23 @@ def atomic_output(target: str | Path) -> Iterator[Path]:
             raise _unwritable(target, error) from None
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, where they are missing.
+
+    Raises:
+        OutputError: it cannot be made, or is a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror}): give another folder") from None
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: `mobile-sr` in the user's cache folder (XDG)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mobile-sr"
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes what killed writers left in a folder in which nobody writes now."""
     for leftover in folder.glob(f"{_MARK}*"):

@@ -24,11 +24,12 @@ from PIL import Image, ImageOps
 
 from keras_models.bicubic import crop_to_multiple, shrink
 from keras_models.errors import ImageError, TrainingError, one_line
+from keras_models.outputs import cache_folder
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MAX_PIXELS = 50_000_000
 """Of a photo that is decoded whole, to train or measure with; `upscale`, which reads by rows, has a limit of its own."""
-_VERSION = 1
+_VERSION = 2
 _INDEX, _PIXELS = "index.json", "pixels.bin"
 _WORKERS = 2
 
@@ -84,7 +85,7 @@ def load_photos(folder: Path | str, scale: int, cache: Path | str | None = None,
     sources = list(_sources(folder, scale))
     if not sources:
         raise TrainingError(f"{folder}: no photos in it: give a folder with files that end in {', '.join(sorted(SUFFIXES))}")
-    home = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mobile-sr"
+    home = Path(cache) if cache else cache_folder()
     place = hashlib.sha256(f"{folder.resolve()}|x{scale}|newer".encode()).hexdigest()[:16]
     target = home / f"photos-{place}-{_listing_digest(sources)}"
     found = _open(folder, scale, target)
@@ -230,10 +231,18 @@ def read_rgb(path: Path) -> np.ndarray:
     """A photo as (H, W, 3) uint8 RGB, turned as its EXIF orientation says; grey becomes R = G = B, alpha is dropped.
 
     Raises:
-        ImageError: not a photo, damaged, or of more than `MAX_PIXELS`.
+        ImageError: not a photo, damaged, of more than `MAX_PIXELS`, or with pixels of 32 bits.
     """
     with opened_photo(path) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        return _rgb(ImageOps.exif_transpose(image))
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I;16"):  # Pillow's own conversion cuts off at 255
+        return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
+    if image.mode in ("I", "F"):
+        raise ValueError("pixels of 32 bits, whose white is not known")
+    return np.asarray(image.convert("RGB"))
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import io
 
 import numpy as np
 from PIL import Image
+from scipy.signal import fftconvolve
 
 from keras_models.bicubic import shrink
 
@@ -49,11 +50,7 @@ def gaussian_kernel(sigma_x: float, sigma_y: float, angle: float) -> np.ndarray:
 def _filter(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     half = KERNEL // 2
     padded = np.pad(image, ((half, half), (half, half), (0, 0)), "symmetric")
-    shape = padded.shape[:2]
-    # cyclic convolution: what wraps around falls on the padding, which is cut off
-    spectrum = np.fft.rfft2(padded, axes=(0, 1)) * np.fft.rfft2(kernel, shape)[..., None]
-    blurred = np.fft.irfft2(spectrum, shape, axes=(0, 1))
-    return blurred[2 * half :, 2 * half :]
+    return fftconvolve(padded, kernel[..., None], "valid", axes=(0, 1))
 
 
 def _noise(low: np.ndarray, rng: np.random.Generator) -> np.ndarray:

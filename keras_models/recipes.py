@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from keras_models.errors import TrainingError
+from keras_models.presets import preset_named
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,19 @@ def settings_for(preset: str, recipe: str = "cpu", **changes: object) -> Setting
     The optimizer's usual betas come with a changed optimizer.
 
     Raises:
-        TrainingError: no such recipe, or a value outside its range.
+        TrainingError: no such recipe, a value outside its range, or one that nothing would use.
+        ModelError: no such preset.
     """
     if recipe not in RECIPES:
         raise TrainingError(f"recipe {recipe!r}: give one of {', '.join(RECIPES)}")
     given = {key: value for key, value in changes.items() if value is not None}
     values = {**RECIPES[recipe], **given}
+    if (values.get("schedule") == "wsd") != bool(values.get("decay")):
+        raise TrainingError("the schedule wsd, and no other, ends with a decay: give --schedule wsd and --decay STEPS together")
+    if "teacher_share" in given and "teacher" not in given:
+        raise TrainingError("a teacher's share without a teacher: give --teacher MODEL")
     if "optimizer" in given and "betas" not in given:
         values["betas"] = ADAN_BETAS if given["optimizer"] == "adan" else ADAM_BETAS
     if values.get("warmup", Settings.warmup) > values.get("steps", Settings.steps) and "warmup" not in given:
         values["warmup"] = 0
-    return replace(Settings(preset), **values)
+    return replace(Settings(preset_named(preset).name), **values)

@@ -1,8 +1,8 @@
 """Reading a PyTorch checkpoint without PyTorch and without running anything that is in the file.
 
-A .pth file is a zip: `*/data.pkl` describes the tensors, `*/data/N` holds their bytes. The unpickler knows the four names
-below and builds plain descriptions from them; any other global in the file is refused before it could be called, and so is
-any opcode that plain data and tensors do not need.
+A .pth file is a zip: `*/data.pkl` describes the tensors, `*/data/N` holds their bytes. The unpickler knows three functions and
+the storage types below and builds plain descriptions from them; any other global in the file is refused before it could be
+called, and so is any opcode that plain data and tensors do not need.
 """
 
 import io
@@ -31,7 +31,7 @@ STORAGE_DTYPES: dict[str, np.dtype] = {
     "BoolStorage": np.dtype("?"),
 }
 MAX_PICKLE_BYTES = 16 << 20  # names and shapes of 100,000 tensors fit; a larger one is an attack on time and memory
-_OPCODES = "PROTO STOP MARK EMPTY_DICT DICT EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 SETITEM SETITEMS"
+_OPCODES = "PROTO STOP MARK EMPTY_DICT EMPTY_LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 SETITEM SETITEMS"
 _OPCODES += " NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE BINBYTES SHORT_BINBYTES"
 _OPCODES += " SHORT_BINSTRING BINSTRING GLOBAL STACK_GLOBAL REDUCE BUILD BINPERSID BINPUT LONG_BINPUT BINGET LONG_BINGET MEMOIZE FRAME"
 
@@ -81,6 +81,11 @@ class _StorageType:
         self.dtype = dtype
 
 
+def _empty_dict() -> OrderedDict:
+    """What stands for `OrderedDict`, which would hash items that it is called with."""
+    return OrderedDict()
+
+
 # The one in Python: C's takes memory by numbers in the file, and hashes any key, which takes for ever with nested tuples.
 class _TensorUnpickler(pickle._Unpickler):
     dispatch = {ord(code): pickle._Unpickler.dispatch[ord(code)] for code in (getattr(pickle, name) for name in _OPCODES.split())}
@@ -95,7 +100,7 @@ class _TensorUnpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
+            return _empty_dict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return self._rebuild_tensor
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
@@ -160,5 +165,3 @@ class _TensorUnpickler(pickle._Unpickler):
             f"{self._path}: the file asks for {what}, which a checkpoint of tensors does not need: refused, nothing was run; "
             "re-save it as a plain state_dict or as .safetensors"
         )
-
-

@@ -73,7 +73,8 @@ def train(
         listener: told how it goes.
 
     Raises:
-        TrainingError: unusable data, another run in the folder, weights that became NaN, a full disk.
+        TrainingError: unusable data, another run in the folder, weights that became NaN.
+        OutputError: a full disk, a folder that cannot be written.
     """
     files, listener = RunFiles(out), listener or Listener()
     with files.locked():
@@ -93,6 +94,8 @@ class _Run:
         }
         checkpoint = files.read()
         if checkpoint:
+            if "identity" not in checkpoint.facts:
+                raise TrainingError(f"{files.folder}: holds a run of another kind (of `qat`): give another --out")
             _refuse_another(files.folder, checkpoint.facts["identity"], self.identity)
         self.patches = Patches(photos, settings.batch, settings.patch, settings.seed, degradation=settings.degradation)
         self.warnings = [*photos.skipped, *self.patches.too_small]
@@ -273,5 +276,3 @@ def _refuse_another(folder: Path, old: dict, new: dict) -> None:
     for key, words in (("data", "photos to train on"), ("validation", "validation photos")):
         if old[key] != new[key]:
             raise TrainingError(f"{folder}: holds a run with other {words}: give the same folder, or another --out")
-
-

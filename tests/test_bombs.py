@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from tiny_models import FakeEngine, nearest, tiny_model  # noqa: F401
+from tiny_models import FakeEngine, nearest
 
 from conversion.inspect import inspect_tflite
 from conversion.litert import CpuEngine
@@ -135,13 +135,12 @@ def test_unusual_packing_is_refused(tmp_path):
 
 def test_an_array_that_says_it_is_larger_than_its_bytes(tmp_path):
     path = npz(tmp_path / "a.npz")
-    data = path.read_bytes().replace(b"'shape': (2, 3), }    ", b"'shape': (99999, 3), }")
     import io
     import zipfile
 
     with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
         content = archive.read("a.weight.npy")
-    assert b"(2, 3), }  " in content and data
+    assert b"(2, 3), }  " in content
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.weight.npy", content.replace(b"(2, 3), }            ", b"(9999999999, 3), }   "))
     assert "has other bytes" in refusal(read_state, path)
@@ -179,10 +178,14 @@ def test_a_tensor_larger_than_its_storage(tmp_path):
     assert "tensor outside its storage" in refusal(read_state, bomb)
 
 
+KEY = b")q\x00" + b"h\x00\x86q\x00" * 60
+"""A tuple of two of a tuple of two, and so on: its hash visits 2 to the power of 60."""
 PICKLES = {
     "memory by a number": b"\x80\x02}r\xff\xff\xff\x1f.",
-    "a key that takes for ever to hash": b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s.",
-    "a nested key": b"\x80\x02})q\x00" + b"h\x00\x86q\x00" * 60 + b"K\x01s.",
+    "a key that takes for ever to hash": b"\x80\x02}" + KEY + b"K\x01s.",
+    "the same among items": b"\x80\x02}(" + KEY + b"K\x01u.",
+    "the same in a dictionary at once": b"\x80\x02(" + KEY + b"K\x01d.",
+    "the same in a call": b"\x80\x02ccollections\nOrderedDict\n]" + KEY + b"K\x01\x86a\x85R.",
     "a new class": b"\x80\x02}cbuiltins\nobject\n)\x81.",
     "a change of an array": torch_file,
 }
@@ -224,7 +227,7 @@ def test_a_network_of_a_size_that_no_file_should_ask_for(tmp_path):
 
 
 @pytest.fixture
-def huge_tflite(tiny_model, tmp_path):  # noqa: F811
+def huge_tflite(tiny_model, tmp_path):
     model = parse_checked(tiny_model("nearest").read_bytes(), "nearest")
     for tensor in model.subgraphs[0].tensors:
         if len(tensor.shape) == 4 and tensor.shape[1] in (16, 32):
@@ -240,7 +243,7 @@ def test_a_tflite_of_huge_tensors(huge_tflite):
         assert "huge.tflite: LiteRT cannot" in refusal(read, huge_tflite, kind=ModelError)
 
 
-def test_options_of_another_operation(tiny_model, tmp_path):  # noqa: F811
+def test_options_of_another_operation(tiny_model, tmp_path):
     """Found by fuzzing: the GPU's rules read the options that an operation should have."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -317,7 +320,7 @@ def test_a_helper_that_dies_is_started_again(hostile):
     assert hostile("b") == {"read": "b"}
 
 
-def test_python_files_among_the_photos_are_not_imported(tmp_path, monkeypatch, tiny_model):  # noqa: F811
+def test_python_files_among_the_photos_are_not_imported(tmp_path, monkeypatch, tiny_model):
     for name in ("json", "numpy", "conversion", "select"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\n")
     path = tiny_model("nearest")
@@ -330,7 +333,7 @@ def test_python_files_among_the_photos_are_not_imported(tmp_path, monkeypatch, t
     assert (tmp_path / "executed").exists()
 
 
-def test_a_tflite_without_operations(tiny_model, tmp_path):  # noqa: F811
+def test_a_tflite_without_operations(tiny_model, tmp_path):
     """Found by fuzzing."""
     from conversion.gpu.ops import check_gpu
     from conversion.tflite.file import read_tflite

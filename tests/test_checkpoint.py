@@ -11,6 +11,7 @@ from keras_models.checkpoint import load_state, read_state, state_of
 from keras_models.errors import CheckpointError
 from keras_models.lkdn import LKDN
 from keras_models.loading import load_model, model_from_state
+from keras_models.mafdn import MAFDN
 from keras_models.torch_file import read_torch
 
 TINY = {"scale": 3, "features": 6, "attention_channels": 4, "blocks": 2}
@@ -140,3 +141,18 @@ def test_text_under_a_weights_name(name, tmp_path):
     path.write_text("hello, I am no checkpoint\n" * 20)
     with pytest.raises(CheckpointError):
         read_state(path)
+
+
+def test_a_folder_does_not_hide_a_preset(tmp_path, monkeypatch):
+    (tmp_path / "lkdn-s-x4").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_model("lkdn-s-x4").count_params() > 0
+
+
+def test_a_network_without_variants_says_so(tmp_path):
+    np.savez(tmp_path / "mafdn.npz", **state_of(MAFDN(2, 4, 2, 1, reduction=2)))
+    with pytest.raises(CheckpointError, match="a MAFDN has no variants"):
+        load_model(tmp_path / "mafdn.npz", "BSConvU_idt")
+    np.savez(tmp_path / "lkdn.npz", **state_of(LKDN(2, 4, 2, 1)))
+    with pytest.raises(CheckpointError, match="step 'other'"):
+        load_model(tmp_path / "lkdn.npz", "other")

@@ -2,16 +2,15 @@
 
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_models.bicubic import shrink
-from keras_models.errors import TrainingError
+from keras_models.errors import ImageError, TrainingError
 from keras_models.patches import Patches
-from keras_models.photos import load_photos
+from keras_models.photos import load_photos, read_rgb
 from keras_models.real_photos import degrade, gaussian_kernel
 
 
@@ -49,6 +48,16 @@ def test_photos_come_as_rgb_whatever_they_were(folder, cache):
     Image.fromarray(picture(2, 40, 32)).save(folder / "e-turned.jpg", exif=turned)
     shapes = {p.name: p.high.shape for p in load_photos(folder, 4, cache).photos}
     assert shapes["c-grey.png"] == shapes["d-palette.png"] == (40, 40, 3) and shapes["e-turned.jpg"] == (32, 40, 3)
+
+
+def test_grey_of_sixteen_bits_keeps_its_greys(tmp_path):
+    ramp = np.linspace(0, 65535, 40 * 40).astype(np.uint16).reshape(40, 40)
+    for suffix in ("png", "tif"):
+        Image.fromarray(ramp).save(tmp_path / f"ramp.{suffix}")
+        np.testing.assert_array_equal(read_rgb(tmp_path / f"ramp.{suffix}"), np.stack([ramp >> 8] * 3, -1))
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(ImageError, match="pixels of 32 bits"):
+        read_rgb(tmp_path / "float.tif")
 
 
 def test_given_low_res_files_are_taken_as_they_are(tmp_path, cache):
@@ -221,9 +230,6 @@ def test_blurring_a_flat_patch_changes_nothing_but_noise():
     np.testing.assert_allclose(_filter(np.full((16, 16, 3), 9.0), gaussian_kernel(3, 1, 1)), 9.0)
 
 
-def test_the_example_folder_has_no_skipped_photo(tmp_path):
-    train = Path(__file__).parents[2] / "shared" / "data" / "val"
-    if not train.is_dir():
-        pytest.skip(f"needs {train}")
-    photos = load_photos(train, 4, tmp_path)
+def test_the_example_folder_has_no_skipped_photo(shared, tmp_path):
+    photos = load_photos(shared / "data/val", 4, tmp_path)
     assert len(photos.photos) == 11 and not photos.skipped

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from keras_models.folding import fold, fold_error
 from keras_models.online_fold import OnlineFold, cheapest_form
 from keras_models.photos import load_photos
 from keras_models.recipes import RECIPES, settings_for
-from keras_models.run_files import RunFiles
+from keras_models.run_files import Checkpoint, RunFiles
 from keras_models.schedules import WarmUpDecay
 from keras_models.training import build_student, train
 
@@ -64,11 +63,10 @@ def start(folder, out, *flags, **environment):
 
 
 def kill_at_random(folder, out, dice):
-    """Starts a run, kills it hard a random while after a random one of its next checkpoints; False if it was too late."""
+    """Starts a run and kills it hard at one of its next lines, where it stands then; False if it was too late."""
     process = start(folder, out)
     for _ in range(dice.randint(1, 3)):
         process.stdout.readline()
-    time.sleep(dice.random() * 0.2)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     return process.returncode == -signal.SIGKILL
@@ -76,12 +74,11 @@ def kill_at_random(folder, out, dice):
 
 def test_a_killed_run_ends_bit_identical(folder, photos, uninterrupted, tmp_path):
     out = tmp_path / "run"
-    seed = random.randrange(10**6)
-    killed = kill_at_random(folder, out, random.Random(seed))
+    killed = kill_at_random(folder, out, random.Random(0))
     before = RunFiles(out).read()
-    assert killed, f"the run had ended before it was killed (seed {seed})"
+    assert killed, "the run had ended before it was killed"
     result = train(tiny_settings(), photos, out)
-    assert same(arrays(out), arrays(uninterrupted)), f"seed {seed}, resumed from step {before and before.step}"
+    assert same(arrays(out), arrays(uninterrupted)), f"resumed from step {before and before.step}"
     assert result.steps == 40
     assert not list(out.glob(".mobile-sr-*"))
 
@@ -158,6 +155,12 @@ def test_a_folder_of_something_else_is_refused(photos, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(TrainingError, match="not a training run's: give a new folder"):
         train(tiny_settings(), photos, tmp_path)
+
+
+def test_a_run_of_qat_is_refused(photos, tmp_path):
+    RunFiles(tmp_path / "run").write(Checkpoint(3, [np.zeros(2)], {"seconds": 1.0, "best": None, "rows": []}))
+    with pytest.raises(TrainingError, match="a run of another kind"):
+        train(tiny_settings(), photos, tmp_path / "run")
 
 
 def test_a_damaged_checkpoint_is_one_line(photos, tmp_path):
@@ -245,7 +248,7 @@ def test_two_devices_without_tensorflow(folder, tmp_path):
     one, two = arrays(tmp_path / "one" / "run"), arrays(tmp_path / "two" / "run")
     assert one.keys() == two.keys()
     for name, array in one.items():
-        np.testing.assert_allclose(array, two[name], atol=2e-3, err_msg=name)
+        np.testing.assert_allclose(array, two[name], atol=1e-5, err_msg=name)
 
 
 @pytest.mark.slow
@@ -265,7 +268,7 @@ def test_two_hosts_without_tensorflow(folder, tmp_path):
     one, first, second = (arrays(tmp_path / name / "run") for name in ("one", "0", "1"))
     assert same(first, second) and one.keys() == first.keys()
     for name, array in one.items():
-        np.testing.assert_allclose(array, first[name], atol=2e-3, err_msg=name)
+        np.testing.assert_allclose(array, first[name], atol=1e-5, err_msg=name)
 
 
 def test_the_contest_of_optimizers_draws_both_curves(photos, tmp_path):
@@ -290,11 +293,17 @@ def test_a_changed_optimizer_brings_its_betas():
 
 
 @pytest.mark.parametrize(
-    "change", [{"loss": "l3"}, {"batch": 0}, {"lr": 0.0}, {"ema": 1.0}, {"optimizer": "sgd"}, {"decay": 10**6}, {"recipe": "fast"}]
+    "change",
+    [{"loss": "l3"}, {"batch": 0}, {"lr": 0.0}, {"ema": 1.0}, {"optimizer": "sgd"}, {"decay": 10**6}, {"recipe": "fast"}]
+    + [{"schedule": "wsd"}, {"decay": 100}, {"teacher_share": 0.3}],
 )
 def test_settings_out_of_range_are_one_line(change):
     with pytest.raises(TrainingError, match="^[^\n]+: [^\n]+$"):
         settings_for("lkdn-s-x4", **change)
+
+
+def test_a_short_name_is_the_same_run():
+    assert settings_for("lkdn-s") == settings_for("lkdn-s-x4")
 
 
 def rates(**arguments):
