@@ -14,7 +14,7 @@ from conversion.litert import CpuEngine
 from keras_models.errors import ConversionError
 from keras_models.json_text import json_object
 from keras_models.metrics import to_uint8
-from keras_models.outputs import atomic_output
+from keras_models.outputs import atomic_output, make_folder
 
 SCHEMA = 1
 _FIELDS = ("name", "family", "scale", "tile", "halo", "range", "recipe", "licence", "credit")
@@ -31,13 +31,10 @@ def add_to_android(card: Card, tflite: Path, folder: Path) -> None:
         folder: made if missing.
 
     Raises:
-        ConversionError: the folder holds a `models.json` that is not this list, or cannot be made.
-        OutputError: a file cannot be written.
+        ConversionError: the folder holds a `models.json` that is not this list.
+        OutputError: the folder cannot be made, or a file not be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConversionError(f"{folder}: cannot be made ({error.strerror}): give another --android folder") from None
+    make_folder(folder)
     entries = [entry for entry in _entries(folder / "models.json") if entry["name"] != card.name]
     golden = synthetic_images(*card.tile)[0][0]
     low = to_uint8(golden)

@@ -4,9 +4,15 @@ import hashlib
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from keras_models.json_text import json_object
 from keras_models.presets import find_preset
+
+if TYPE_CHECKING:
+    import keras
 
 CARD_VERSION = 1
 
@@ -71,10 +77,18 @@ def sha256_of(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def weights_digest(model: "keras.Model") -> str:
+    """Hex digest of a network's weights."""
+    digest = hashlib.sha256()
+    for array in model.get_weights():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
 def source_of(model: str | Path) -> Path:
     """The file that a model argument's weights come from: itself, or a preset's."""
     preset = find_preset(str(model))
-    return preset.weights if preset is not None and preset.weights is not None and not Path(model).exists() else Path(model)
+    return preset.weights if preset is not None and preset.weights is not None and not Path(model).is_file() else Path(model)
 
 
 def source_facts(source: Path) -> dict:

@@ -1,6 +1,5 @@
 """From a network to a .tflite file that keeps the contract: rewrite, rescale, export, measure, write with its card."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +8,15 @@ import keras
 import numpy as np
 
 from conversion.calibration import photo_crops, synthetic_images
-from conversion.card import Card, sha256_of, source_facts, source_of, tool_versions
-from conversion.export import RECIPES, to_tflite
+from conversion.card import Card, sha256_of, source_facts, source_of, tool_versions, weights_digest
+from conversion.export import DEFAULT_TILE, RECIPES, to_tflite
 from conversion.integer.recipes import QUANTIZED, calibration_images, quantized_bytes, write_quantized
-from conversion.onnx.route import DEFAULT_TILE, convert_onnx
+from conversion.onnx.route import convert_onnx
 from conversion.rescaling import within_half_range
 from conversion.rewrites import deploy_graph
 from conversion.statistics import epsilon_of, exact_sweeps, has_statistics, with_statistics_input
 from conversion.tflite.file import with_metadata
-from conversion.tflite.output import check_target, write_tflite
+from conversion.tflite.output import check_target, write_card, write_tflite
 from conversion.wide_vectors import for_wide_vectors
 from keras_models.errors import ConversionError
 from keras_models.folding import fold
@@ -53,7 +52,7 @@ def convert(
         allow_overflow: write the file even if half precision overflows inside; the card says so.
         card_beside: False leaves the .json out.
         whole_image: a network that reads whole-image statistics gets them as an input (see `conversion.statistics`), for the
-            CPU engine of `upscale`; no difference for other networks.
+            CPU engine of `upscale`, whose half precision nobody needs: it is not measured. No difference for other networks.
         float_tensors: with recipe int8, how many tensors stay in float: those whose rounding hurts the picture most.
 
     Returns:
@@ -69,6 +68,8 @@ def convert(
         raise ConversionError(f"{model}: converted already: give the network that it was made of")
     if float_tensors and recipe != "int8":
         raise ConversionError(f"--float-tensors {float_tensors}: only --recipe int8 takes it")
+    if whole_image and recipe in QUANTIZED:
+        raise ConversionError(f"--whole-image: {recipe} has no such form: give --recipe float32 or float16")
     if Path(model).suffix.lower() == ".onnx":
         return convert_onnx(model, target, recipe, tile, calibration, allow_overflow, card_beside).card
     if recipe in QUANTIZED:
@@ -76,14 +77,12 @@ def convert(
     tile = tile or DEFAULT_TILE
     deploy = fold(load_model(model))
     if whole_image and has_statistics(graph_of(deploy)):
-        return _convert_whole_image(model, deploy, target, recipe, tile)
+        return _convert_whole_image(model, deploy, target, recipe, tile, card_beside)
     images = synthetic_images(*tile)
     if calibration is not None:
         images += photo_crops(calibration, *tile)
     data = tflite_bytes(deploy, recipe, tile, images)
-    return write_tflite(
-        data, target, images, lambda half_max: card_for(model, deploy, recipe, tile, half_max), allow_overflow, card_beside
-    )
+    return write_tflite(data, target, images, lambda half_max: card_for(model, deploy, recipe, tile, half_max), allow_overflow, card_beside)
 
 
 def tflite_bytes(deploy: keras.Model, recipe: str, tile: tuple[int, int], images: Sequence[np.ndarray], rescaled: bool = True) -> bytes:
@@ -121,7 +120,9 @@ def _convert_quantized(
     return card
 
 
-def _convert_whole_image(model: str | Path, deploy: keras.Model, target: Path, recipe: str, tile: tuple[int, int]) -> Card:
+def _convert_whole_image(
+    model: str | Path, deploy: keras.Model, target: Path, recipe: str, tile: tuple[int, int], card_beside: bool
+) -> Card:
     graph = deploy_graph(deploy, *tile)
     data = to_tflite(to_keras(with_statistics_input(graph), *tile, taps=["moments"]), recipe)
     exact = exact_sweeps(graph)
@@ -129,6 +130,8 @@ def _convert_whole_image(model: str | Path, deploy: keras.Model, target: Path, r
     card = replace(card_for(model, deploy, recipe, tile, None), statistics=statistics)
     with atomic_output(target) as temporary:
         temporary.write_bytes(with_metadata(data, card.as_json()))
+    if card_beside:
+        write_card(card, target)
     return card
 
 
@@ -148,17 +151,10 @@ def card_for(model: str | Path, deploy: keras.Model, recipe: str, tile: tuple[in
         recipe=recipe,
         half_max=None if half_max is None else float(f"{half_max:.4g}"),
         source=source.name,
-        weights_sha256=sha256_of(source) if source.is_file() else _weights_digest(deploy),
+        weights_sha256=sha256_of(source) if source.is_file() else weights_digest(deploy),
         parameters=deploy.count_params(),
         multi_adds=multi_adds(deploy, *tile),
         licence=facts.get("licence", "unknown"),
         credit=facts.get("credit", "unknown"),
         tools=tool_versions(),
     )
-
-
-def _weights_digest(model: keras.Model) -> str:
-    digest = hashlib.sha256()
-    for array in model.get_weights():
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

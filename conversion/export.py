@@ -16,6 +16,7 @@ from conversion.tflite.partitions import cpu_partitions
 from keras_models.errors import ConversionError
 
 RECIPES = ("float32", "float16")
+DEFAULT_TILE = (128, 128)
 FORBIDDEN = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "SHAPE")
 """Operations that show a dimension was not static; the GPU refuses them."""
 

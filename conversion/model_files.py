@@ -2,12 +2,12 @@
 
 import contextlib
 import hashlib
-import os
 import subprocess
 from pathlib import Path
 
 from keras_models.errors import ConversionError, ModelError
 from keras_models.isolation import python_module
+from keras_models.outputs import cache_folder, make_folder
 from keras_models.presets import WEIGHTS, find_preset
 
 _PATIENCE_S = 20
@@ -22,7 +22,7 @@ def tflite_for(model: str | Path) -> Path:
     """
     path = Path(model)
     preset = find_preset(str(model))
-    if preset is not None and not path.exists():
+    if preset is not None and not path.is_file():
         shipped = WEIGHTS / f"{preset.name}.tflite"
         if shipped.is_file():
             return shipped
@@ -33,16 +33,15 @@ def tflite_for(model: str | Path) -> Path:
         return _converted(preset.name, preset.weights)
     if not path.is_file():
         raise ModelError(f"{model}: no such preset or file: `mobile-sr models` lists the presets")
-    return path if path.suffix == ".tflite" else _converted(str(path), path)
+    return path if path.suffix.lower() == ".tflite" else _converted(str(path), path)
 
 
 def _converted(model: str, source: Path) -> Path:
     """The conversion of `source`, from the cache where it is there; the key is the file's content and this project's code."""
     digest = hashlib.sha256(source.read_bytes() + _code_fingerprint()).hexdigest()[:24]
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mobile-sr"
-    target = cache / f"{source.stem}-{digest}.tflite"
+    target = cache_folder() / f"{source.stem}-{digest}.tflite"
     if not target.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         # Whole-image statistics, where a network has any, because a photo is upscaled in tiles. The converter leaks memory and
         # sets global state, so it gets a process of its own.
         command, environment = python_module("conversion.cli")

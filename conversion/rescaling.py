@@ -77,9 +77,7 @@ def _free_nodes(graph: Graph) -> set[str]:
     free: set[str] = set()
     for node in reversed(graph.nodes.values()):
         users = graph.users(node.name)
-        if users and all(
-            user.op in (*CONVOLUTIONS, "pixel_norm") or (user.op == "multiply" and user.name in free) for user in users
-        ):
+        if users and all(user.op in (*CONVOLUTIONS, "pixel_norm") or (user.op == "multiply" and user.name in free) for user in users):
             free.add(node.name)
     return free
 

@@ -74,7 +74,7 @@ def nest_concatenations(graph: Graph) -> None:
     """A CONCATENATION of more than five inputs becomes one of concatenations."""
     for node in list(graph.nodes.values()):
         while node.op == "concatenate" and len(node.inputs) > MAX_CONCATENATION:
-            first = node.inputs[:MAX_CONCATENATION - 1]
+            first = node.inputs[: MAX_CONCATENATION - 1]
             channels = sum(graph.nodes[i].shape[-1] for i in first)
             inner = Node(f"{node.name}.part{len(node.inputs)}", "concatenate", dict(node.attrs), {}, first, (*node.shape[:-1], channels))
             graph.insert_before(node, inner)

@@ -77,7 +77,6 @@ class Verification:
             lines.append(self.gpu.as_text())
         return "\n".join([*lines, *(f"problem              {problem}" for problem in self.problems)])
 
-
     def _bound(self) -> str:
         return f"wanted {self.tolerance:g} dB or more" if self.quantized else f"allowed {self.tolerance:g}"
 

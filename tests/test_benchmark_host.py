@@ -5,7 +5,6 @@ import json
 
 import pytest
 from test_cli import one_line_error, photo, run
-from tiny_models import tiny_model  # noqa: F401
 
 from conversion.benchmark.host import HostJob, HostRun, benchmark_on_host
 from conversion.benchmark.result_table import as_table
@@ -18,7 +17,7 @@ def test_statistics():
     assert found == {"median_ms": 2.5, "p90_ms": pytest.approx(3.7), "min_ms": 1.0, "runs": 4, "us_per_pixel": pytest.approx(10)}
 
 
-def test_every_setting_is_a_row(tiny_model, tmp_path):  # noqa: F811
+def test_every_setting_is_a_row(tiny_model, tmp_path):
     done = []
     job = HostJob([tiny_model("random")], threads=(1, 2), tiles=(None, (8, 24)), runs=3, photo=photo(tmp_path))
     result = benchmark_on_host(job, lambda *at: done.append(at))
@@ -29,19 +28,19 @@ def test_every_setting_is_a_row(tiny_model, tmp_path):  # noqa: F811
         assert row.peak_mb > 20 and row.photo_mp_s > 0 and row.engine == "cpu"
 
 
-def test_integers_and_fixed_sizes_run(tiny_model):  # noqa: F811
+def test_integers_and_fixed_sizes_run(tiny_model):
     for name in ("int8", "fixed"):
         assert measure(str(tiny_model(name)), 1, None, 2, None)["tile"] == "16x16"
 
 
-def test_a_size_that_does_not_run_loses_only_its_row(tiny_model):  # noqa: F811
+def test_a_size_that_does_not_run_loses_only_its_row(tiny_model):
     result = benchmark_on_host(HostJob([tiny_model("fixed")], tiles=((24, 24), None), runs=1))
     failed, fine = result.rows
     assert failed.problem.startswith("tile 24x24: ") and len(failed.problem.splitlines()) == 1 and failed.min_ms is None
     assert fine.problem is None and len(result.problems) == 1
 
 
-def test_a_photo_that_is_none_is_refused_before_any_run(tiny_model, tmp_path):  # noqa: F811
+def test_a_photo_that_is_none_is_refused_before_any_run(tiny_model, tmp_path):
     text = tmp_path / "text.png"
     text.write_text("no picture")
     with pytest.raises(Exception, match="text.png"):
@@ -54,7 +53,7 @@ def test_out_of_range(change):
         HostJob([], **change)
 
 
-def test_software_gpus_are_not_timed(monkeypatch, tiny_model):  # noqa: F811
+def test_software_gpus_are_not_timed(monkeypatch, tiny_model):
     import numpy as np
 
     from conversion.benchmark import gpu as benchmark_gpu
@@ -84,7 +83,7 @@ def test_table_leaves_out_what_no_row_has():
     assert "1.23" in text and "peak" not in text and text.splitlines()[-1].split() == ["b", "-", "-"]
 
 
-def test_command_line(tiny_model, tmp_path):  # noqa: F811
+def test_command_line(tiny_model, tmp_path):
     process = run("benchmark", tiny_model("random"), "--runs", 2, "--threads", "1,2", "--json", "-", "--csv", tmp_path / "out.csv")
     assert process.returncode == 0, process.stderr
     rows = json.loads(process.stdout)["rows"]
@@ -96,13 +95,13 @@ def test_command_line(tiny_model, tmp_path):  # noqa: F811
     ("arguments", "words"),
     [
         (["--threads", "two"], "give whole numbers such as 1,2"),
-        (["--tiles", "64x"], "tile"),
+        (["--threads", "0"], "--threads 0: give 1 or more"),
         (["--binary", "x"], "--binary: only --adb takes it"),
         (["--adb", "--tiles", "64x64"], "--tiles: --adb measures on the phone"),
         (["--adb"], "benchmark_model"),
     ],
 )
-def test_options_that_do_not_fit(tiny_model, arguments, words):  # noqa: F811
+def test_options_that_do_not_fit(tiny_model, arguments, words):
     from typer.testing import CliRunner
 
     from conversion.cli import app

@@ -162,6 +162,8 @@ def test_missing_programs_and_files(files, replay, tmp_path):
         measure(files, replay("cpu_new"), files=[tmp_path / "x.tflite"])
     with pytest.raises(ModelError, match="--engines npu: give cpu, xnnpack"):
         measure(files, replay("cpu_new"), engines=("npu",))
+    with pytest.raises(ModelError, match="--pause -1"):
+        measure(files, replay("cpu_new"), pause_s=-1)
 
 
 def test_a_phone_that_does_not_answer(tmp_path):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SHARED
 from PIL import Image
 
 MOBILE_SR = [sys.executable, "-m", "conversion.cli"]
@@ -89,6 +88,13 @@ UPSCALE_CASES = {
     "inspect a picture": lambda folder, model: ("inspect", photo(folder)),
     "evaluate a missing folder": lambda folder, model: ("evaluate", model, "--data", folder / "none"),
     "evaluate an empty folder": lambda folder, model: ("evaluate", model, "--data", folder),
+    "tiles are no sizes": lambda folder, model: ("benchmark", model, "--tiles", "0x64"),
+    "recipes into a file": lambda folder, model: ("recipes", "lkdn-s", "--data", folder, "--calibration", folder, "-o", photo(folder)),
+    "a variant of a preset": lambda folder, model: ("import", "lkdn-s", "-o", folder / "x.keras", "--variant", "BSConvU_idt"),
+    "an .onnx in half precision": lambda folder, model: ("convert", "lkdn-s", "-o", folder / "x.onnx", "--recipe", "float16"),
+    "a whole-image file for the app": lambda folder, model: (
+        *("convert", "lkdn-s", "-o", folder / "x.tflite", "--whole-image", "--android", folder / "app"),
+    ),
     "tile is no size": lambda folder, model: ("convert", "lkdn-x4", "-o", folder / "x.tflite", "--tile", "big"),
 }
 
@@ -149,15 +155,13 @@ def test_import_fold_convert_inspect_verify_upscale(tmp_path, shared):
         assert image.size == (96, 80)
 
 
-def test_reference_is_outside_of_the_repository():
+def test_reference_is_outside_of_the_repository(shared):
     """Released weights and benchmark pictures are test material; nothing of them may be committed."""
     import hashlib
 
-    if not SHARED.is_dir():
-        pytest.skip("needs ../shared")
     root = Path(__file__).parents[1]
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout.split("\0")
     ours = {hashlib.sha256((root / name).read_bytes()).hexdigest(): name for name in tracked if name and (root / name).is_file()}
-    material = [p for folder in ("reference", "data/Set5", "data/Set14") for p in (SHARED / folder).rglob("*") if p.is_file()]
+    material = [p for folder in ("reference", "data/Set5", "data/Set14") for p in (shared / folder).rglob("*") if p.is_file()]
     theirs = {hashlib.sha256(path.read_bytes()).hexdigest() for path in material}
     assert not [name for digest, name in ours.items() if digest in theirs]

@@ -68,6 +68,13 @@ def test_photos_without_low_res_are_shrunk(shared, converted, tmp_path):
     assert new.low_res == "bicubic, newer MATLAB rule" and new.images["bird"] != old.images["bird"]
 
 
+def test_two_photos_of_one_name_are_refused(converted, tmp_path):
+    for name in ("a.png", "a.jpg"):
+        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / name)
+    with pytest.raises(ImageError, match="several images are called a"):
+        evaluate_model(converted("LKDN-S_x4"), tmp_path)
+
+
 def test_missing_pair_and_bad_image(converted, tmp_path):
     (tmp_path / "HR").mkdir()
     (tmp_path / "LRx4").mkdir()

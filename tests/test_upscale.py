@@ -1,4 +1,3 @@
-# ruff: noqa: F811  (pytest fixtures are imported by name)
 import os
 from pathlib import Path
 
@@ -7,7 +6,7 @@ import pytest
 import pyvips
 from photos import exif, noise, profile, samples_of, save_cmyk, save_pillow, save_vips, smooth, turned
 from PIL import Image
-from tiny_models import RECEPTIVE_FIELD, SCALE, TILE, FakeEngine, nearest, nearest_engine, tiny_model  # noqa: F401
+from tiny_models import RECEPTIVE_FIELD, SCALE, TILE, FakeEngine, nearest
 from typer.testing import CliRunner
 
 from conversion.litert import CpuEngine
@@ -445,6 +444,18 @@ def test_command_on_a_folder_lists_failures_and_exits_with_2(command, tmp_path):
     assert tree(tmp_path / "in_x2") == ["a.png", "sub/b.png", "sub/deeper/c.png"]
     (source / "bad.png").unlink()
     assert command(source).exit_code == 0
+
+
+def test_a_result_whose_name_is_too_long_is_refused_and_stops_no_folder(command, tmp_path):
+    """83 letters of three bytes: the photo's own name is short enough, with _x2.png behind it is not."""
+    source = tmp_path / "in"
+    source.mkdir()
+    long = save_pillow(source / ("写" * 83 + ".bmp"), noise())
+    save_pillow(source / "a.png", noise())
+    result = command(long)
+    assert isinstance(result.exception, MobileSRError) and "too long" in str(result.exception)
+    assert command(source, tmp_path / "out").exit_code == 0, "without _x2 the name fits"
+    assert len(tree(tmp_path / "out")) == 2
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ class HostJob:
         tiles: (height, width) to try, low-resolution pixels; None in it is the file's own.
         runs: timed runs of each.
         photo: a photo to upscale from file to file, at the tile of each setting.
-        gpu: measure the GPU too, in half and in single precision.
+        gpu: measure the GPU too, in half and in single precision, at the file's own tile.
     """
 
     files: Sequence[Path]
@@ -128,9 +128,14 @@ class HostJob:
     gpu: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in (("--runs", self.runs), *(("--threads", t) for t in self.threads)):
-            if value < 1:
-                raise ModelError(f"{name} {value}: give 1 or more")
+        refuse_below_one(self.runs, self.threads)
+
+
+def refuse_below_one(runs: int, threads: Sequence[int]) -> None:
+    """Raises ModelError for numbers of runs and threads that cannot be."""
+    for name, value in (("--runs", runs), *(("--threads", count) for count in threads)):
+        if value < 1:
+            raise ModelError(f"{name} {value}: give 1 or more")
 
 
 def benchmark_on_host(job: HostJob, progress: Callable[[int, int], None] = lambda done, total: None) -> HostBenchmark:
@@ -163,13 +168,13 @@ def benchmark_on_host(job: HostJob, progress: Callable[[int, int], None] = lambd
 
 
 def _rows(file: Path, job: HostJob) -> Iterator[HostRun]:
-    for tile in job.tiles:
-        for threads in job.threads:
-            yield _on_cpu(file, threads, tile, job)
-    if job.gpu:
+    if job.gpu:  # first: where there is no GPU nothing was measured in vain
         from conversion.benchmark.gpu import benchmark_gpu
 
         yield from benchmark_gpu(file, job.runs)
+    for tile in job.tiles:
+        for threads in job.threads:
+            yield _on_cpu(file, threads, tile, job)
 
 
 def _on_cpu(file: Path, threads: int, tile: tuple[int, int] | None, job: HostJob) -> HostRun:

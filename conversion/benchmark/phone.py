@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 
 from conversion.benchmark.adb import AdbError, Answer, Phone
+from conversion.benchmark.host import refuse_below_one
 from conversion.benchmark.log import BenchmarkLog, Delegation, OpTime, parse_log
 from conversion.benchmark.result_table import as_csv, as_table, problems_of
 from keras_models.errors import ModelError
@@ -46,7 +47,7 @@ class PhoneRun:
         min_ms: fastest run.
         average_ms: mean.
         runs: number of runs.
-        memory_mb: the tool's own growth, megabytes.
+        memory_mb: the process' peak where the tool prints one, else how much it grew, megabytes.
         backend: of the GPU: "OpenCL" or "OpenGL".
         delegation: what each delegate took.
         ops: operator profile, where it was asked for.
@@ -143,9 +144,14 @@ class PhoneJob:
     binary: Path
     engines: Sequence[str] = ("xnnpack",)
     threads: Sequence[int] = (1,)
-    runs: int = 50
+    runs: int = 20
     pause_s: float = PAUSE_S
     profile: bool = False
+
+    def __post_init__(self) -> None:
+        refuse_below_one(self.runs, self.threads)
+        if not self.pause_s >= 0:
+            raise ModelError(f"--pause {self.pause_s}: give seconds, 0 or more")
 
 
 def benchmark_on_phone(job: PhoneJob, phone: Phone, sleep: Callable[[float], None] = time.sleep) -> PhoneBenchmark:

@@ -1,4 +1,4 @@
-"""The process that measures one .tflite at one setting; `benchmark_host` starts it and reads the JSON on its last line.
+"""The process that measures one .tflite at one setting; `conversion.benchmark.host` starts it and reads the JSON on its last line.
 
     python -m conversion.benchmark.worker SETTING
 
@@ -18,7 +18,7 @@ from keras_models.errors import MobileSRError
 
 
 def statistics(seconds: Sequence[float], pixels: int) -> dict[str, Any]:
-    """Median, 90th percentile and minimum of times, as fields of `benchmark_host.HostRun`.
+    """Median, 90th percentile and minimum of times, as fields of `conversion.benchmark.host.HostRun`.
 
     Args:
         seconds: of each run.
@@ -31,7 +31,7 @@ def statistics(seconds: Sequence[float], pixels: int) -> dict[str, Any]:
 
 
 def measure(file: str, threads: int, tile: list[int] | None, runs: int, photo: str | None) -> dict[str, float | int | str | None]:
-    """Times one file; the keys are fields of `benchmark_host.HostRun`.
+    """Times one file; the keys are fields of `conversion.benchmark.host.HostRun`.
 
     Args:
         file: a .tflite; every input is fed random numbers.
@@ -47,7 +47,9 @@ def measure(file: str, threads: int, tile: list[int] | None, runs: int, photo: s
 
     begun = time.perf_counter()
     interpreter = Interpreter(file, num_threads=threads)
-    image = next(t for t in interpreter.get_input_details() if len(t["shape"]) == 4 and t["shape"][-1] == 3)
+    image = next((t for t in interpreter.get_input_details() if len(t["shape"]) == 4 and t["shape"][-1] == 3), None)
+    if image is None:
+        raise ValueError("no input [1, h, w, 3]: not a network of images")
     height, width = tile or map(int, image["shape"][1:3])
     if tile:
         interpreter.resize_tensor_input(image["index"], (1, height, width, 3), strict=False)
@@ -97,11 +99,11 @@ def photo_speed(file: str, threads: int, tile: list[int] | None, photo: Path) ->
         return kind.height * kind.width / 1e6 / (time.perf_counter() - begun)
 
 
-def _peak_mb() -> float:
+def _peak_mb() -> float | None:
     try:
         import resource
     except ImportError:  # not on Windows
-        return float("nan")
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from conversion.commands.options import parse_size, refuse
+
 if TYPE_CHECKING:
     from conversion.benchmark.host import HostBenchmark
     from conversion.benchmark.phone import PhoneBenchmark
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 def benchmark(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=".tflite files.")],
     threads: Annotated[str, typer.Option(help="CPU threads to try, such as 1,2.")] = "1",
-    gpu: Annotated[bool, typer.Option("--gpu", help="The GPU too, in half and in single precision.")] = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="The GPU too, in half and in single precision, at the file's own tile.")] = False,
     runs: Annotated[int, typer.Option(help="Timed runs of each setting.")] = 20,
     tiles: Annotated[str | None, typer.Option(help="Tile sizes to try here, such as 64x64,180x320; default the file's own.")] = None,
     photo: Annotated[Path | None, typer.Option(help="A photo to upscale here from file to file: megapixels a second.")] = None,
@@ -35,10 +37,10 @@ def benchmark(
     numbers = [_number("--threads", word) for word in threads.split(",")]
     result: HostBenchmark | PhoneBenchmark
     if adb:
-        _refuse("--adb measures on the phone", {"--tiles": tiles, "--photo": photo})
+        refuse("--adb measures on the phone", {"--tiles": tiles, "--photo": photo})
         result = _phone(files, numbers, gpu, runs, binary, engines, device, pause, profile, adb_program)
     else:
-        _refuse("only --adb takes it", {"--binary": binary, "--engines": engines, "--device": device, "--profile": profile or None})
+        refuse("only --adb takes it", {"--binary": binary, "--engines": engines, "--device": device, "--profile": profile})
         result = _host(files, numbers, gpu, runs, tiles, photo)
     if csv_output is not None:
         with atomic_output(csv_output) as temporary:
@@ -48,13 +50,11 @@ def benchmark(
         raise ModelError("; ".join(result.problems))
 
 
-def _host(
-    files: list[Path], threads: list[int], gpu: bool, runs: int, tiles: str | None, photo: Path | None
-) -> "HostBenchmark":
+def _host(files: list[Path], threads: list[int], gpu: bool, runs: int, tiles: str | None, photo: Path | None) -> "HostBenchmark":
     from conversion.benchmark.host import HostJob, benchmark_on_host
     from conversion.commands.progress import progress_bar
 
-    sizes = [None] if tiles is None else [_size(word) for word in tiles.split(",")]
+    sizes = [None] if tiles is None else [parse_size(word, "--tiles") for word in tiles.split(",")]
     with progress_bar("measuring") as advance:
         return benchmark_on_host(HostJob(files, threads, sizes, runs, photo, gpu), advance)
 
@@ -82,14 +82,6 @@ def _phone(
     return benchmark_on_phone(job, Phone(adb_program, device))
 
 
-def _refuse(why: str, given: dict) -> None:
-    from keras_models.errors import ModelError
-
-    for option, value in given.items():
-        if value is not None:
-            raise ModelError(f"{option}: {why}: leave it out")
-
-
 def _number(option: str, word: str) -> int:
     from keras_models.errors import ModelError
 
@@ -97,8 +89,3 @@ def _number(option: str, word: str) -> int:
         return int(word)
     except ValueError:
         raise ModelError(f"{option} {word}: give whole numbers such as 1,2") from None
-
-
-def _size(word: str) -> tuple[int, int]:
-    height, _, width = word.partition("x")
-    return _number("--tiles", height), _number("--tiles", width or height)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from conversion.commands.options import parse_size
+
 
 def qat(
     model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors or .npz: a float network.")],
@@ -27,7 +29,6 @@ def qat(
     cache: Annotated[Path | None, typer.Option(help="Folder for the photos' cache; default ~/.cache/mobile-sr.")] = None,
 ) -> None:
     """Train a network to bear 8 bits and write it as a full-integer .tflite; stops and resumes at will."""
-    from conversion.commands.convert import parse_size
     from conversion.qat.settings import settings_for
 
     folder = out or (output.with_name(f"{output.stem}_run") if output else None)

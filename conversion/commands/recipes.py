@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from conversion.commands.options import parse_size
+
 
 def recipes(
     model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors or .npz.")],
@@ -17,14 +19,13 @@ def recipes(
     json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
 ) -> None:
     """Convert a network by every recipe and compare size, time and quality; names the tensors that int8 hurts most."""
-    from conversion.commands.convert import parse_size
     from conversion.commands.progress import progress_bar
     from conversion.commands.results import give
     from conversion.silence import import_keras
 
     size = parse_size(tile)
     import_keras()
-    from conversion.integer.report import plot, recipe_report
+    from conversion.report.recipes import plot, recipe_report
 
     with progress_bar("measuring") as advance:
         result = recipe_report(model, data, calibration, output, qat or (), size, runs, advance)

@@ -1,12 +1,9 @@
 """`mobile-sr train`: weights from a folder of photos; a run that was stopped goes on by itself."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from keras_models.training import Listener
 
 
 def train(
@@ -47,6 +44,7 @@ def train(
     from conversion.silence import import_keras
 
     import_keras()
+    from conversion.training_progress import progress_listener
     from keras_models.devices import use_all_devices
     from keras_models.photos import load_photos
     from keras_models.presets import preset_named
@@ -57,7 +55,7 @@ def train(
     scale = preset_named(preset).scale
     photos = load_photos(data, scale, cache)
     validation = load_photos(val, scale, cache) if val else None
-    result = run(settings, photos, out, validation, _listener(out if tensorboard else None))
+    result = run(settings, photos, out, validation, progress_listener(out / "tensorboard" if tensorboard else None))
     quality = "" if result.best_psnr_y is None else f", validation PSNR-Y {result.last_psnr_y:.3f} dB (best {result.best_psnr_y:.3f})"
     typer.echo(f"{out / 'last.keras'}: {result.steps} steps in {result.seconds / 3600:.2f} h{quality}")
 
@@ -66,9 +64,3 @@ _SETTINGS = (
     *("preset", "recipe", "steps", "batch", "patch", "optimizer", "lr", "loss", "schedule", "warmup", "decay", "ema", "form", "head_start"),
     *("start", "teacher", "teacher_share", "degradation", "precision", "seed", "interval"),
 )
-
-
-def _listener(out: Path | None) -> "Listener":
-    from conversion.training_progress import progress_listener
-
-    return progress_listener(out / "tensorboard" if out else None)

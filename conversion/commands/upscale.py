@@ -23,7 +23,7 @@ def upscale(
     tile: Annotated[int | None, typer.Option(help="Side of a tile's core in input pixels; default: 256 to 512, by memory.")] = None,
     halo: Annotated[int | None, typer.Option(help="Input pixels around a tile that the network sees too; default 32.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default all cores.")] = None,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Run on the GPU.")] = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Not in this version: says so and stops.")] = False,
     image_format: Annotated[str | None, typer.Option("--format", help="png, jpeg, webp or tiff; default png.")] = None,
     quality: Annotated[int | None, typer.Option(help="1 to 100, for JPEG (default 92) and WebP (90).")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,

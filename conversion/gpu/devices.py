@@ -4,8 +4,10 @@ A device is a set of environment variables for the process that uses it; this pr
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+
+from keras_models.outputs import cache_folder
 
 _SYSTEM_FOLDERS = ("/etc/vulkan/icd.d", "/usr/local/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d")
 _SOFTWARE = ("swiftshader", "lavapipe")  # float32 only; float32 and true float16
@@ -21,12 +23,12 @@ class VulkanDevice:
     """
 
     name: str
-    environment: dict[str, str] = field(hash=False)
+    environment: dict[str, str]
 
 
 def package_folder() -> Path:
     """Where scripts/gpu_packages.sh unpacks the software devices."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mobile-sr" / "vulkan"
+    return cache_folder() / "vulkan"
 
 
 def system_device() -> VulkanDevice | None:

@@ -1,4 +1,4 @@
-"""The process that runs .tflite files on LiteRT's GPU engine; `gpu_engine` starts it with a Vulkan device and a time limit.
+"""The process that runs .tflite files on LiteRT's GPU engine; `conversion.gpu.engine` starts it with a Vulkan device and a time limit.
 
     python -m conversion.gpu.run FOLDER
 

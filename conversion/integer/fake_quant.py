@@ -7,16 +7,16 @@ networks. A FAKE_QUANT after every operation states the range instead; the conve
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 
 from conversion.export import run_converter
 from conversion.integer.int8_graph import PATCHES
 from keras_models.graph import Graph, Node, to_keras
 
 Ranges = dict[str, tuple[float, float]]
-"""Node name -> (low, high) of its value, low <= 0 <= high. Every node of the graph is in it."""
+"""Node name -> (low, high) of its value, low <= 0 <= high. A node that is missing stays in float."""
 
-LEVELS = 255
-L2_RANGE = (-1.0, 127 / 128)  # the integer kernel of L2_NORMALIZATION insists on a scale of 1/128
+STEPS = 255  # between the 256 values of 8 bits
 UNIT_RANGE = (0.0, 1.0)
 SAME_RANGE = ("concatenate", "depth_to_space")
 """Operations that only move values: their integer kernels want input and output in one range."""
@@ -24,26 +24,20 @@ SAME_RANGE = ("concatenate", "depth_to_space")
 
 def range_groups(graph: Graph) -> list[list[str]]:
     """The nodes that must share a range, as lists of names; every node is in exactly one."""
-    group = {name: name for name in graph.nodes}
-
-    def root(name: str) -> str:
-        while group[name] != name:
-            name = group[name]
-        return name
-
+    same = DisjointSet(graph.nodes)
     for node in graph.nodes.values():
         if node.op in SAME_RANGE:
             for name in node.inputs:
-                group[root(name)] = root(node.name)
+                same.merge(name, node.name)
     groups: dict[str, list[str]] = {}
     for name in graph.nodes:
-        groups.setdefault(root(name), []).append(name)
+        groups.setdefault(same[name], []).append(name)
     return list(groups.values())
 
 
 def fixed_ranges(graph: Graph) -> Ranges:
-    """The ranges that are not a choice: the image, its patches and the result in [0, 1], and what `L2_NORMALIZATION` gives."""
-    fixed = {n.name: L2_RANGE for n in graph.nodes.values() if n.op == "l2_normalize"}
+    """The ranges that are not a choice: the image, its patches and the result in [0, 1]."""
+    fixed: Ranges = {}
     unit = {n.name for n in graph.nodes.values() if n.op == "input" or n.name in (PATCHES, graph.output.name)}
     for names in range_groups(graph):
         if unit & set(names):
@@ -51,19 +45,18 @@ def fixed_ranges(graph: Graph) -> Ranges:
     return fixed
 
 
-def nudged(low: float, high: float, bits: int = 8) -> tuple[float, float]:
+def nudged(low: float, high: float) -> tuple[float, float]:
     """(scale, integer zero point counted from `low`) of a range, moved by at most half a step so that 0 is a whole step."""
-    scale = (high - low) / (2**bits - 1)
-    return scale, float(np.clip(np.round(-low / scale), 0, 2**bits - 1))
+    scale = (high - low) / STEPS
+    return scale, float(np.clip(np.round(-low / scale), 0, STEPS))
 
 
-def with_fake_quant(graph: Graph, ranges: Mapping[str, tuple[float, float]], bits: int = 8) -> Graph:
+def with_fake_quant(graph: Graph, ranges: Mapping[str, tuple[float, float]]) -> Graph:
     """The graph with a `fake_quant` node behind every node that has a range; a simulation of the integer file.
 
     Args:
         graph: not changed.
         ranges: a node that is missing stays in float.
-        bits: of the tensors.
     """
     nodes: list[Node] = []
     stand_in: dict[str, str] = {}
@@ -72,7 +65,7 @@ def with_fake_quant(graph: Graph, ranges: Mapping[str, tuple[float, float]], bit
         nodes.append(node)
         if node.name in ranges:
             low, high = ranges[node.name]
-            attrs = {"low": float(low), "high": float(high), "bits": bits}
+            attrs = {"low": float(low), "high": float(high)}
             nodes.append(Node(f"{node.name}.q", "fake_quant", attrs, {}, [node.name], node.shape))
             stand_in[node.name] = nodes[-1].name
     return Graph(nodes)
@@ -83,10 +76,10 @@ def int8_tflite(graph: Graph, ranges: Mapping[str, tuple[float, float]], height:
 
     Args:
         graph: of float weights (rounded to their grid already, if rounding to nearest is not good enough).
-        ranges: of every node, or of those that are to be int8.
+        ranges: of every node, or of those that are to be int8; input and output among them.
         height: static input, low-resolution pixels.
         width: static input, low-resolution pixels.
-        io: "int8" or "uint8", dtype of input and output; "float32" where these are not quantized.
+        io: "int8" or "uint8", dtype of input and output.
 
     Raises:
         ConversionError: the converter refuses the graph.

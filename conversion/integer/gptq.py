@@ -24,7 +24,7 @@ PRIOR = 0.1  # of the mean weight of squared errors, added: weights are estimate
 Sensitivity = Mapping[str, np.ndarray]
 
 
-def rounded(graph: Graph, ranges: Ranges, images: np.ndarray, sensitivity: Sensitivity | None = None, ridge: float = RIDGE) -> Graph:
+def rounded(graph: Graph, ranges: Ranges, images: np.ndarray, sensitivity: Sensitivity | None = None) -> Graph:
     """The graph with every kernel on the grid q * s, |q| <= 127, s = largest magnitude of the output channel / 127.
 
     Args:
@@ -32,7 +32,6 @@ def rounded(graph: Graph, ranges: Ranges, images: np.ndarray, sensitivity: Sensi
         ranges: of its tensors.
         images: (N, H, W, 3) float32 in [0, 1].
         sensitivity: node name -> (N, H, W, C) weights of the squared errors of that node's values; None counts all alike.
-        ridge: see `RIDGE`.
     """
     simulated = with_fake_quant(graph, ranges)
     exact: dict[str, object] = {}
@@ -50,7 +49,7 @@ def rounded(graph: Graph, ranges: Ranges, images: np.ndarray, sensitivity: Sensi
             exact[name] = value_of(node, *(exact[i] for i in node.inputs))
         if node.op in LINEAR and name != PATCHES:
             weight = None if sensitivity is None else sensitivity[name]
-            _round_node(node, np.asarray(coarse[node.inputs[0]]), np.asarray(exact[name]), weight, ridge, rng)
+            _round_node(node, np.asarray(coarse[node.inputs[0]]), np.asarray(exact[name]), weight, rng)
         coarse[name] = value_of(node, *(coarse[i] for i in node.inputs))
         for used in set(node.inputs):
             if last_use[used] == name:
@@ -61,9 +60,7 @@ def rounded(graph: Graph, ranges: Ranges, images: np.ndarray, sensitivity: Sensi
     return result
 
 
-def _round_node(
-    node: Node, inputs: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ridge: float, rng: np.random.Generator
-) -> None:
+def _round_node(node: Node, inputs: np.ndarray, target: np.ndarray, weight: np.ndarray | None, rng: np.random.Generator) -> None:
     """Replaces the node's kernel and bias.
 
     Args:
@@ -71,7 +68,6 @@ def _round_node(
         inputs: (N, H, W, I), quantized.
         target: (N, H, W, O), of the float network.
         weight: (N, H, W, O) of squared errors, or None.
-        ridge: see `RIDGE`.
         rng: chooses the pixels.
     """
     taps = np.prod(node.weights["kernel"].shape[: 2 if node.op == "depthwise_conv2d" else 3])
@@ -91,7 +87,7 @@ def _round_node(
         ]
     else:
         problems = [(patches, wanted, weights.mean(axis=1), kernel.reshape(-1, kernel.shape[-1]))]
-    grid, bias = zip(*(_fit(*problem, ridge) for problem in problems))
+    grid, bias = zip(*(_fit(*problem) for problem in problems))
     kernel = np.concatenate(grid, axis=1).reshape(kernel.shape)
     node.weights = {"kernel": kernel.astype(np.float32), "bias": np.concatenate(bias).astype(np.float32)}
 
@@ -109,7 +105,7 @@ def _patches(inputs: np.ndarray, node: Node, pixels: np.ndarray) -> np.ndarray:
     return np.concatenate(taps, axis=1)
 
 
-def _fit(x: np.ndarray, y: np.ndarray, w: np.ndarray, start: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+def _fit(x: np.ndarray, y: np.ndarray, w: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Grid weights (K, O) and bias (O,) of one least-squares problem: x (M, K) inputs, y (M, O) wanted, w (M,), start (K, O)."""
     share = w / w.sum()
     x = x.astype(np.float64)
@@ -117,8 +113,8 @@ def _fit(x: np.ndarray, y: np.ndarray, w: np.ndarray, start: np.ndarray, ridge: 
     centred = x - x_mean
     hessian = centred.T @ (centred * share[:, None])
     energy = max(np.trace(hessian) / len(hessian), 1e-20)
-    damped = hessian + ridge * energy * np.eye(len(hessian))
-    fitted = np.linalg.solve(damped, centred.T @ ((y - y_mean) * share[:, None]) + ridge * energy * start)
+    damped = hessian + RIDGE * energy * np.eye(len(hessian))
+    fitted = np.linalg.solve(damped, centred.T @ ((y - y_mean) * share[:, None]) + RIDGE * energy * start)
     grid = round_to_grid(fitted, hessian + DAMPING * energy * np.eye(len(hessian)))
     return grid, y_mean - x_mean @ grid
 

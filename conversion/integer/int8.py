@@ -54,13 +54,13 @@ def ranged(deploy: keras.Model, images: np.ndarray) -> tuple[Graph, Trace, Range
         ConversionError: an operation that has no int8 form here.
     """
     graph = int8_form(deploy, images)
-    traced = trace(graph, images[:TRACED])
-    graph, traced = split_by_range(graph, traced, find_ranges(graph, images))
-    return graph, traced, find_ranges(graph, images)
+    ranges = find_ranges(graph, images)
+    split, traced = split_by_range(graph, trace(graph, images[:TRACED]), ranges)
+    return split, traced, ranges if split.nodes.keys() == graph.nodes.keys() else find_ranges(split, images)
 
 
-def quantize(deploy: keras.Model, images: np.ndarray, in_float: int = 0) -> tuple[Graph, Ranges]:
-    """The int8 graph of a network, its weights rounded to their grid, and the ranges of its tensors.
+def quantize(deploy: keras.Model, images: np.ndarray, in_float: int = 0) -> tuple[Graph, Ranges, dict[str, float]]:
+    """The int8 graph of a network, its weights rounded to their grid, the ranges of its tensors and their `rounding_noise`.
 
     Args:
         deploy: deploy form.
@@ -71,10 +71,11 @@ def quantize(deploy: keras.Model, images: np.ndarray, in_float: int = 0) -> tupl
         ConversionError: an operation that has no int8 form here.
     """
     graph, traced, ranges = ranged(deploy, images)
-    for names in worst_first(graph, rounding_noise(graph, traced, ranges))[:in_float]:
+    noise = rounding_noise(graph, traced, ranges)
+    for names in worst_first(graph, noise)[:in_float]:
         for name in names:
             del ranges[name]
-    return rounded(graph, ranges, images[:TRACED], traced.weights), ranges
+    return rounded(graph, ranges, images[:TRACED], traced.weights), ranges, noise
 
 
 def worst_first(graph: Graph, noise: Mapping[str, float]) -> list[list[str]]:
@@ -87,17 +88,3 @@ def worst_first(graph: Graph, noise: Mapping[str, float]) -> list[list[str]]:
     fixed = fixed_ranges(graph)
     groups = [names for names in range_groups(graph) if names[0] not in fixed]
     return sorted(groups, key=lambda names: sum(noise.get(name, 0.0) for name in names), reverse=True)
-
-
-def noise_of(deploy: keras.Model, images: np.ndarray) -> dict[str, float]:
-    """Each int8 tensor's rounding error as it reaches the output: name -> mean square, output in [0, 1].
-
-    Args:
-        deploy: deploy form.
-        images: as in `int8_form`.
-
-    Raises:
-        ConversionError: an operation that has no int8 form here.
-    """
-    graph, traced, ranges = ranged(deploy, images)
-    return rounding_noise(graph, traced, ranges)

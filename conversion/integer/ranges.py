@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy.special import ndtr
 
-from conversion.integer.fake_quant import Ranges, fixed_ranges, nudged, range_groups
+from conversion.integer.fake_quant import STEPS, Ranges, fixed_ranges, nudged, range_groups
 from conversion.integer.sensitivity import Trace, traces
 from keras_models.graph import Graph, to_keras
 
@@ -98,8 +98,8 @@ def best_range(
     def error(a: float, b: float) -> float:
         scale, zero = nudged(low * a, high * b)
         level = np.round(x / scale) + zero
-        y = (np.clip(level, 0, 255) - zero) * scale
-        counted = np.where((level < 0) | (level > 255), CLIPPED, 1.0) * weighted
+        y = (np.clip(level, 0, STEPS) - zero) * scale
+        counted = np.where((level < 0) | (level > STEPS), CLIPPED, 1.0) * weighted
         return float(counted @ ((y if function is None else function(y)) - truth) ** 2)
 
     if low == 0.0:

@@ -54,7 +54,7 @@ def quantized_bytes(deploy: keras.Model, recipe: str, tile: tuple[int, int], ima
         graph = within_half_range(deploy_graph(deploy, *tile), [image[None] for image in images[:TRACED]])
         return with_int8_weights(to_tflite(to_keras(rounded(graph, {}, images[:TRACED]), *tile), "float32"))
     if recipe == "int8":
-        graph, ranges = quantize(deploy, images, float_tensors)
+        graph, ranges, _ = quantize(deploy, images, float_tensors)
         return int8_tflite(graph, ranges, *tile)
     graph = int8_form(deploy, images)
     return int16x8_tflite(rounded(graph, {}, images[:TRACED]), *tile, images)

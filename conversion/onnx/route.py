@@ -16,7 +16,7 @@ import numpy as np
 
 from conversion.calibration import photo_crops, synthetic_images
 from conversion.card import Card, sha256_of, source_facts, tool_versions
-from conversion.export import to_tflite
+from conversion.export import DEFAULT_TILE, to_tflite
 from conversion.halo import measure_halo
 from conversion.litert import CpuEngine
 from conversion.tflite.output import check_target, write_tflite
@@ -24,7 +24,6 @@ from keras_models.errors import ConversionError
 from keras_models.isolation import Limits, isolated
 from keras_models.json_text import json_object
 
-DEFAULT_TILE = (128, 128)
 READING_TIME_S, READING_BYTES = 120, 2 << 30
 """Limits for reading and rewriting at `DEFAULT_TILE`, and in proportion for a larger --tile; a small network needs 10 s."""
 CONVERSION_TIME_S = 1800
@@ -99,9 +98,7 @@ def convert_onnx(
         halo = measure_halo(engine)
     size = tuple(report["tile"])
     images = synthetic_images(*size) + (photo_crops(calibration, *size) if calibration is not None else [])
-    card = write_tflite(
-        data, target, images, lambda half_max: _card(path, report, recipe, halo, half_max), allow_overflow, card_beside
-    )
+    card = write_tflite(data, target, images, lambda half_max: _card(path, report, recipe, halo, half_max), allow_overflow, card_beside)
     return OnnxConversion(card, report["rewrites"], report["rescaled"], error)
 
 

@@ -5,7 +5,6 @@ so nothing of it is imported here. The run's folder holds everything that passes
 """
 
 import contextlib
-import hashlib
 import json
 import subprocess
 import tempfile
@@ -18,6 +17,7 @@ from typing import IO, Any
 import keras
 import numpy as np
 
+from conversion.card import weights_digest
 from conversion.convert import card_for
 from conversion.integer.fake_quant import Ranges, fixed_ranges, int8_tflite, range_groups
 from conversion.integer.int8 import quantize as post_training
@@ -132,7 +132,7 @@ def train(model: str | Path, run: QatRun, settings: QatSettings, listener: Liste
     photos, validation = photo_sets(run.data, run.validation, deploy.scale, run.cache)
     patches = Patches(photos, CROPS, settings.patch, settings.seed)
     files = RunFiles(run.folder)
-    identity = {"network": _digest(deploy), "data": photos.fingerprint, "validation": validation.fingerprint, **asdict(settings)}
+    identity = {"network": weights_digest(deploy), "data": photos.fingerprint, "validation": validation.fingerprint, **asdict(settings)}
     _claim(files, identity, {"schema": 1, "task": "qat", "model": str(model)})
     if not (run.folder / "start.npz").exists():
         _prepare(deploy, patches.at(settings.steps)[0], files)
@@ -172,7 +172,7 @@ def _prepare(deploy: keras.Model, images: np.ndarray, files: RunFiles) -> None:
         files: of the run.
     """
     exact = int8_graph(deploy, images.shape[1], images.shape[2], images[:8])
-    graph, ranges = post_training(deploy, images)
+    graph, ranges, _ = post_training(deploy, images)
     if PATCHES in graph.nodes:
         graph.nodes[PATCHES].attrs["trainable"] = False  # it copies pixels, without loss
     contents: dict[str, dict[str, Any]] = {"float.npz": pack(exact), "start.npz": pack(graph, range_table(graph, ranges))}
@@ -232,10 +232,3 @@ def _tell(listener: Listener, said: dict) -> str | None:
         for callback in listener.callbacks:
             callback.on_train_batch_end(said["step"])
     return said.get("error")
-
-
-def _digest(model: keras.Model) -> str:
-    digest = hashlib.sha256()
-    for array in model.get_weights():
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

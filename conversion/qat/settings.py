@@ -17,7 +17,7 @@ class QatSettings:
         lr: peak step of Adam, relative: a share of a channel's rms weight, of a range's width.
         hr_share: share of the high-resolution picture in the target; the rest is the float network's output.
         luma_share: share of the luma error in the loss; the rest is the error of R, G and B.
-        ema: momentum of the moving average that is validated and kept; 0.998 averages over 500 steps.
+        ema: momentum of the moving average that is validated and kept; 0.995 averages over 200 steps.
         warmup: steps of linear warm-up, then a cosine.
         interval: steps between checkpoints and validations.
         seed: of all patches.

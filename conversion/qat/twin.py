@@ -192,7 +192,6 @@ OPERATIONS: dict[str, Callable] = {
     "concatenate": lambda attrs, *xs: tf.concat(xs, axis=attrs["axis"]),
     "depth_to_space": lambda attrs, x: tf.nn.depth_to_space(x, attrs["scale"]),
     "clip": lambda attrs, x: tf.clip_by_value(x, attrs["low"], attrs["high"]),
-    "l2_normalize": lambda attrs, x: tf.math.l2_normalize(x, -1, attrs["epsilon"]),
     "rsqrt": lambda attrs, x: tf.math.rsqrt(tf.maximum(x, TINY)),
 }
 

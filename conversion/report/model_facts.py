@@ -9,13 +9,12 @@ from typing import Any
 from PIL import Image
 
 from conversion.card import source_facts, source_of
-from conversion.convert import convert
 from conversion.export import RECIPES
 from conversion.inspect import Inspection, inspect_tflite
 from conversion.integer.recipes import QUANTIZED
-from conversion.integer.report import RecipeRow, measure_files
+from conversion.report.recipes import RecipeRow, convert_recipes, measure_files
 from conversion.report.subjects import Subject
-from keras_models.errors import ConversionError
+from conversion.tflite.file import read_tflite
 from keras_models.presets import PRESETS, Preset
 
 RUNS = 5
@@ -117,24 +116,12 @@ def _files(
 ) -> tuple[dict[str, Path], tuple[str, ...]]:
     if subject.converted:
         path = Path(subject.model)
-        card = inspect_tflite(path).card
+        card = read_tflite(path).card
         recipe = _word(card, "recipe") if isinstance(card, dict) else None
         return {recipe or "as given": path}, ("A converted file has one recipe: give the network that it was made of to see the others.",)
-    files: dict[str, Path] = {}
-    notes = []
-    if calibration is None:
-        notes.append(f"{', '.join(QUANTIZED)} are fitted to photos: give a folder of some dozens with --calibration FOLDER too.")
-    for recipe in recipes_of(subject, calibration):
-        path = folder / f"{recipe}.tflite"
-        try:
-            convert(subject.model, path, recipe, calibration=calibration)
-            files[recipe] = path
-        except ConversionError as error:
-            notes.append(f"{recipe} is not possible: {str(error).replace(str(path), 'the file')}")
-        step()
-    if not files:
-        raise ConversionError(f"{subject.model}: no recipe converts it: {' '.join(notes)}")
-    return files, tuple(notes)
+    made = convert_recipes(subject.model, recipes_of(subject, calibration), calibration, folder, step)
+    left_out = f"{', '.join(QUANTIZED)} are fitted to photos: give a folder of some dozens with --calibration FOLDER too."
+    return made.files, made.notes if calibration is not None else (left_out, *made.notes)
 
 
 def _architecture(card: dict) -> Preset | None:

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 
-from conversion.integer.report import RecipeRow
+from conversion.report.recipes import RecipeRow
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8a8a")  # Okabe and Ito: for all kinds of eyes
 MARKERS = "os^Dv*P"

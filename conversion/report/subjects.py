@@ -56,7 +56,7 @@ def open_subjects(models: Sequence[str]) -> tuple[Subject, ...]:
 
 def _short_name(model: str) -> str:
     preset = find_preset(model)
-    return preset.name if preset is not None and not Path(model).exists() else Path(model).name
+    return preset.name if preset is not None and not Path(model).is_file() else Path(model).name
 
 
 def _scale(model: str) -> int:

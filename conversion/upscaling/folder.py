@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from conversion.upscaling.image_writers import check_writable
 from conversion.upscaling.images import IMAGE_SUFFIXES, ImageKind, ImageReader
 from conversion.upscaling.upscale import Engine, Progress, UpscaleOptions, plan_file, refuse_large_factor, upscale_file
 from keras_models.errors import ImageError, MobileSRError
+from keras_models.outputs import make_folder
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,6 @@ def upscale_folder(
     options: UpscaleOptions | None = None,
     suffix: str = ".png",
     progress: Progress | None = None,
-    started: Callable[[Path], None] | None = None,
 ) -> FolderResult:
     """Upscale every photo under a folder; one that fails does not stop the others.
 
@@ -45,7 +44,6 @@ def upscale_folder(
         options: how; None for the defaults.
         suffix: ending of the outputs, which names their format.
         progress: called with (tiles done, tiles in all) over the whole folder.
-        started: called with each input before it is upscaled.
 
     Returns:
         What was done, skipped and what failed.
@@ -64,16 +62,14 @@ def upscale_folder(
     check_writable(target / f"any{suffix}", ImageKind(1, 1, 3, False, 8), options.quality)
     inputs = find_images(source, leave_out=target)
     pairs = list(zip(inputs, _outputs(inputs, source, target, suffix)))
-    skipped = [output for _, output in pairs if output.exists() and not options.overwrite]
+    skipped = [output for _, output in pairs if os.path.exists(output) and not options.overwrite]
     to_do = [pair for pair in pairs if pair[1] not in set(skipped)]
     tiles = [_count_tiles(photo, engine, options) for photo, _ in to_do]
     total, before = sum(tiles), 0
     done, failed = [], []
     for (photo, output), count in zip(to_do, tiles):
-        if started:
-            started(photo)
         try:
-            _make_folder(output.parent)
+            make_folder(output.parent)
             upscale_file(photo, output, engine, options, _shifted(progress, before, total))
             done.append(output)
         except MobileSRError as error:
@@ -99,12 +95,16 @@ def find_images(folder: Path, leave_out: Path | None = None) -> list[Path]:
     """
     leave_out = leave_out.resolve() if leave_out else None
     found: list[Path] = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=_refuse_folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and (Path(place) / name).resolve() != leave_out)
         found += [Path(place) / name for name in names if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES]
     if not found:
         raise ImageError(f"{folder}: no images in this folder: give one with {' '.join(IMAGE_SUFFIXES)} files")
     return sorted(found)
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise ImageError(f"{error.filename}: cannot be read ({error.strerror}): make it readable, or move it out of the folder")
 
 
 def _outputs(inputs: list[Path], source: Path, target: Path, suffix: str) -> list[Path]:
@@ -126,13 +126,6 @@ def _count_tiles(photo: Path, engine: Engine, options: UpscaleOptions) -> int:
         return engine.passes * len(plan_file(ImageReader(photo, options.max_megapixels).kind, engine, options))
     except ImageError:
         return 0
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"{folder}: cannot be made ({error.strerror}): choose another output folder") from error
 
 
 def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:

@@ -62,7 +62,7 @@ def writing(
                     png = PngStream(file, kind, level=0)
                     yield png
                     png.close()
-                _save(stored, part, FORMATS[target.suffix.lower()], kind, source, quality, size)
+                _save(stored, part, target, kind, source, quality, size)
 
 
 def check_writable(target: Path, kind: ImageKind, quality: int | None = None, size: tuple[int, int] | None = None) -> None:
@@ -91,10 +91,12 @@ def check_writable(target: Path, kind: ImageKind, quality: int | None = None, si
 
 
 def _save(
-    stored: Path, part: Path, image_format: str, kind: ImageKind, source: "pyvips.Image", quality: int | None, size: tuple[int, int] | None
+    stored: Path, part: Path, target: Path, kind: ImageKind, source: "pyvips.Image", quality: int | None, size: tuple[int, int] | None
 ) -> None:
-    """Let libvips resample and encode the rows that lie in an uncompressed PNG."""
+    """Let libvips resample the rows that lie in an uncompressed PNG, and encode them into `part`, which becomes `target`."""
     import pyvips
+
+    image_format = FORMATS[target.suffix.lower()]
 
     image = pyvips.Image.pngload(str(stored), access="sequential", fail_on="error")
     if size is not None:
@@ -115,7 +117,7 @@ def _save(
             image.tiffsave(str(part), compression="deflate", level=1, predictor="horizontal", bigtiff=large)
     except pyvips.Error as error:
         reason = vips_reason(error)
-        raise ImageError(f"{part.name}: {image_format} cannot be written ({reason}): make room or choose --format png") from error
+        raise ImageError(f"{target}: {image_format} cannot be written ({reason}): make room or choose another --format") from error
 
 
 def _resample(image: "pyvips.Image", kind: ImageKind, size: tuple[int, int]) -> "pyvips.Image":

@@ -2,7 +2,7 @@
 
 A window is a core plus a halo of real neighbouring pixels. At the image's border the window is shifted inward instead of being padded with
 invented pixels, so the network meets the same border that it would meet on the whole image. All windows of one image have one shape: the
-engine allocates once. Everything here is in low-resolution pixels and pure.
+engine allocates once. All numbers are low-resolution pixels but those of `Span.kept`; everything is pure.
 """
 
 from collections.abc import Iterator

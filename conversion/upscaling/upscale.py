@@ -311,10 +311,13 @@ def _final_size(source: Path, kind: ImageKind, scale: int, options: UpscaleOptio
 
 
 def _refuse_overwriting(source: Path, target: Path, overwrite: bool) -> None:
-    if target.is_dir():
-        raise ImageError(f"{target}: is a folder: give the name of a file")
-    if not target.exists():
-        return
+    try:
+        if target.is_dir():
+            raise ImageError(f"{target}: is a folder: give the name of a file")
+        if not target.exists():
+            return
+    except OSError as error:  # a name that is too long
+        raise ImageError(f"{target}: cannot be written ({error.strerror}): give another output name") from None
     if source.exists() and target.samefile(source):
         raise ImageError(f"{target}: would overwrite the input: give another output name")
     if not overwrite:

@@ -6,17 +6,18 @@ from pathlib import Path
 
 from conversion.benchmark.host import HostBenchmark, HostJob, benchmark_on_host
 from conversion.benchmark.result_table import as_table
-from conversion.convert import convert
+from conversion.convert import card_for, convert
 from conversion.evaluate import evaluate_model
-from conversion.export import RECIPES
-from conversion.integer.int8 import noise_of
-from conversion.integer.recipes import QUANTIZED, calibration_images
+from conversion.export import DEFAULT_TILE, RECIPES
+from conversion.integer.fake_quant import int8_tflite
+from conversion.integer.int8 import quantize
+from conversion.integer.recipes import QUANTIZED, calibration_images, write_quantized
 from conversion.litert import CpuEngine
 from conversion.tflite.file import read_tflite
-from keras_models.errors import ModelError
+from keras_models.errors import ConversionError, ModelError
 from keras_models.folding import fold
 from keras_models.loading import load_model
-from keras_models.outputs import atomic_output
+from keras_models.outputs import atomic_output, make_folder
 
 REPORT_VERSION = 1
 WORST = 12
@@ -85,6 +86,7 @@ class RecipeReport:
         tile: "HxW" that was timed, low-resolution pixels.
         rows: one a file, float32 first.
         tensors: name -> mean squared rounding error that reaches the output, grey levels squared, of the worst int8 tensors.
+        notes: which recipes the network does not bear, and why.
         version: of this schema.
     """
 
@@ -93,6 +95,7 @@ class RecipeReport:
     tile: str
     rows: tuple[RecipeRow, ...]
     tensors: dict[str, float]
+    notes: tuple[str, ...] = ()
     version: int = REPORT_VERSION
 
     def as_json(self) -> dict:
@@ -103,7 +106,8 @@ class RecipeReport:
         """The table and the worst tensors."""
         table = as_table(f"{self.model} on {self.data}, timed at {self.tile}", self.rows, _COLUMNS)
         lines = [f"  {noise:8.4f}  {name}" for name, noise in self.tensors.items()]
-        return "\n".join([table, "", "int8 tensors whose rounding hurts most, grey levels squared at the output:", *lines])
+        worst = ["", "int8 tensors whose rounding hurts most, grey levels squared at the output:", *lines] if lines else []
+        return "\n".join([table, *self.notes, *worst])
 
 
 def recipe_report(
@@ -131,22 +135,78 @@ def recipe_report(
     Raises:
         MobileSRError: a model, photo or file that cannot be used.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    deploy = fold(load_model(model))
+    make_folder(folder)
+    scale = load_model(model).scale
     for path in qat:
-        if CpuEngine(path, 1).scale != deploy.scale:
+        if CpuEngine(path, 1).scale != scale:
             raise ModelError(f"{path}: another scale than {model}: give a file of the same network")
-    files = {recipe: folder / f"{recipe}.tflite" for recipe in (*RECIPES, *QUANTIZED)}
-    total = 2 * (len(files) + len(qat)) + 2
+    given = {"qat" if len(qat) == 1 else f"qat {path.stem}": path for path in qat}
+    if len(given) < len(qat):
+        raise ModelError("--qat: two files of one name, so that their rows could not be told apart: rename one")
+    recipes = (*RECIPES, *QUANTIZED)
+    total = 2 * (len(recipes) + len(qat)) + 1
     steps = iter(range(1, total + 1))
-    for recipe, path in files.items():
-        convert(model, path, recipe, calibration=calibration)
+
+    def step() -> None:
         progress(next(steps), total)
-    files |= {"qat" if len(qat) == 1 else f"qat {path.stem}": path for path in qat}
-    rows, _ = measure_files(files, data, tile, runs, lambda: progress(next(steps), total))
-    noise = noise_of(deploy, calibration_images(calibration, "int8", deploy.scale))
-    worst = sorted(noise, key=noise.__getitem__, reverse=True)[:WORST]
-    return RecipeReport(str(model), str(data), f"{tile[0]}x{tile[1]}", rows, {name: noise[name] * 255**2 for name in worst})
+
+    made = convert_recipes(model, recipes, calibration, folder, step)
+    rows, _ = measure_files(made.files | given, data, tile, runs, step)
+    worst = sorted(made.noise, key=made.noise.__getitem__, reverse=True)[:WORST]
+    tensors = {name: made.noise[name] * 255**2 for name in worst}
+    return RecipeReport(str(model), str(data), f"{tile[0]}x{tile[1]}", rows, tensors, made.notes)
+
+
+@dataclass(frozen=True)
+class Conversions:
+    """A network converted by several recipes.
+
+    Attributes:
+        files: recipe -> file.
+        notes: which recipes the network does not bear, and why.
+        noise: each tensor's rounding error as it reaches the output of the int8 file, mean square (see `rounding_noise`).
+    """
+
+    files: dict[str, Path]
+    notes: tuple[str, ...]
+    noise: dict[str, float]
+
+
+def convert_recipes(
+    model: str | Path, recipes: Sequence[str], calibration: str | Path | None, folder: Path, step: Callable[[], None]
+) -> Conversions:
+    """Converts a network by every recipe that it bears.
+
+    Args:
+        model: anything that `convert` takes but .onnx.
+        recipes: which.
+        calibration: photos that the integer recipes are fitted to.
+        folder: where the files go.
+        step: called after each recipe.
+
+    Raises:
+        ConversionError: no recipe converts it.
+        MobileSRError: a model or photo that cannot be used.
+    """
+    files: dict[str, Path] = {}
+    notes: list[str] = []
+    noise: dict[str, float] = {}
+    for recipe in recipes:
+        path = folder / f"{recipe}.tflite"
+        try:
+            if recipe == "int8":  # as `convert` does, which keeps the noise to itself
+                deploy = fold(load_model(model))
+                graph, ranges, noise = quantize(deploy, calibration_images(calibration, recipe, deploy.scale))
+                write_quantized(int8_tflite(graph, ranges, *DEFAULT_TILE), card_for(model, deploy, recipe, DEFAULT_TILE, None), path)
+            else:
+                convert(model, path, recipe, calibration=calibration)
+            files[recipe] = path
+        except ConversionError as error:
+            notes.append(f"{recipe} is not possible: {str(error).replace(str(path), 'the file')}")
+        step()
+    if not files:
+        raise ConversionError(f"{model}: no recipe converts it: {' '.join(notes)}")
+    return Conversions(files, tuple(notes), noise)
 
 
 def measure_files(

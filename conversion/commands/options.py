@@ -1,0 +1,34 @@
+"""What several commands do with their options: sizes, and options that another one makes useless."""
+
+from collections.abc import Mapping
+
+import typer
+
+from keras_models.errors import ModelError
+
+
+def parse_size(text: str, option: str = "--tile") -> tuple[int, int]:
+    """(H, W) from "HxW" or "N" for a square.
+
+    Raises:
+        typer.BadParameter: not such a text, or a side below 1 or above 4096.
+    """
+    sides = text.lower().split("x")
+    if len(sides) not in (1, 2) or not all(s.isdecimal() and 1 <= int(s) <= 4096 for s in sides):
+        raise typer.BadParameter(f"{option} {text}: give HxW, for example 128x128")
+    return int(sides[0]), int(sides[-1])
+
+
+def refuse(why: str, given: Mapping[str, object]) -> None:
+    """Refuses options that would be ignored.
+
+    Args:
+        why: they would be.
+        given: option -> its value, None or False where it was not given.
+
+    Raises:
+        ModelError: one was given.
+    """
+    for option, value in given.items():
+        if value is not None and value is not False:
+            raise ModelError(f"{option}: {why}: leave it out")
