@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_models import nearest_engine, tiny_model  # noqa: F401  (fixtures of all tests)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -19,6 +20,13 @@ RELEASED = {
     "random_LKDN-S_x4": ".safetensors",
     "random_LKDN-S_idt_x4": ".safetensors",
 }
+
+
+@pytest.fixture(autouse=True)
+def _own_numbers(request):
+    """A test draws the same numbers whichever tests ran before it."""
+    if hasattr(request.module, "RNG"):
+        request.module.RNG = np.random.default_rng(1)
 
 
 @pytest.fixture(scope="session")

@@ -12,25 +12,23 @@ import pytest
 
 from keras_models.adan import Adan
 
-RECORDED = Path(__file__).parents[2] / "shared" / "reference" / "adan.npz"
 PROGRAM = Path(__file__).with_name("adan_trajectories.py")
 BOUND = 2e-6
 SETTINGS = {"default", "weight_decay", "weight_decay_no_prox", "clip", "betas_eps_lr_drop"}
 
 
-def replay(backend):
+def replay(backend, recorded):
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, PROGRAM, RECORDED], env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, PROGRAM, recorded], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.skipif(not RECORDED.is_file(), reason=f"needs {RECORDED}")
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", pytest.param("torch", marks=pytest.mark.slow)])
-def test_every_recorded_trajectory(backend):
-    if backend != "tensorflow":
+def test_every_recorded_trajectory(backend, reference):
+    if backend == "torch":
         pytest.importorskip(backend)
-    errors = replay(backend)
+    errors = replay(backend, reference / "adan.npz")
     assert errors.pop("backend") == backend
     assert errors.keys() == SETTINGS
     assert max(errors.values()) <= BOUND, errors
@@ -80,8 +78,9 @@ def test_a_schedule_sets_the_rate_and_is_saved():
 
 
 def test_loss_scaling_does_not_change_the_steps():
-    plain, scaled = linear_model(Adan(0.1, max_grad_norm=0.1)), linear_model(
-        keras.optimizers.LossScaleOptimizer(Adan(0.1, max_grad_norm=0.1), initial_scale=1024.0)
+    plain, scaled = (
+        linear_model(Adan(0.1, max_grad_norm=0.1)),
+        linear_model(keras.optimizers.LossScaleOptimizer(Adan(0.1, max_grad_norm=0.1), initial_scale=1024.0)),
     )
     for step in range(3):
         plain.train_on_batch(*batch(step))

@@ -1,16 +1,11 @@
 """Both MATLAB rules against the files that MATLAB wrote, bit for bit."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_models.bicubic import crop_to_multiple, enlarge, resize_matrix, shrink
 from keras_models.errors import ImageError
-
-DATA = Path(__file__).parents[2] / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the benchmark images in {DATA}")
 
 
 def differing_samples(hr_folder, lr_folder, scale, multiple, rule):
@@ -26,10 +21,9 @@ def differing_samples(hr_folder, lr_folder, scale, multiple, rule):
     return differing, total
 
 
-@needs_data
-def test_the_older_rule_reproduces_all_six_folders():
+def test_the_older_rule_reproduces_all_six_folders(shared):
     counts = [
-        differing_samples(DATA / s / "HR", DATA / s / f"LRx{scale}", scale, scale, "older")
+        differing_samples(shared / "data" / s / "HR", shared / "data" / s / f"LRx{scale}", scale, scale, "older")
         for s in ("Set5", "Set14")
         for scale in (2, 3, 4)
     ]
@@ -37,17 +31,16 @@ def test_the_older_rule_reproduces_all_six_folders():
     assert sum(c[1] for c in counts) > 4_500_000
 
 
-@needs_data
 @pytest.mark.parametrize(("name", "scale", "allowed"), [("Set5", 2, 0), ("Set5", 4, 3), ("Set14", 4, 3)])
-def test_the_newer_rule_reproduces_mod12(name, scale, allowed):
-    differing, total = differing_samples(DATA / name / "HR", DATA / name / "mod12" / f"LRx{scale}", scale, 12, "newer")
+def test_the_newer_rule_reproduces_mod12(name, scale, allowed, shared):
+    folder = shared / "data" / name
+    differing, total = differing_samples(folder / "HR", folder / "mod12" / f"LRx{scale}", scale, 12, "newer")
     assert total > 50_000
     assert differing <= allowed
 
 
-@needs_data
-def test_control_the_rules_are_not_interchangeable():
-    differing, total = differing_samples(DATA / "Set5" / "HR", DATA / "Set5" / "LRx4", 4, 4, "newer")
+def test_control_the_rules_are_not_interchangeable(shared):
+    differing, total = differing_samples(shared / "data/Set5/HR", shared / "data/Set5/LRx4", 4, 4, "newer")
     assert differing > 0.05 * total
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: F811  (pytest fixtures are imported by name)
 """LiteRT's GPU engine on software Vulkan devices: what ships runs whole and right in both precisions, and what is wrong is caught."""
 
 import json
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from gpu_op_models import Net, constant
 from PIL import Image
-from tiny_models import tiny_model  # noqa: F401
 
 from conversion.convert import tflite_bytes
 from conversion.gpu.devices import VulkanDevice, system_device

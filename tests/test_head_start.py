@@ -1,8 +1,5 @@
 """The untrained network with a head start is bicubic, in every form and at every scale."""
 
-from dataclasses import replace
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -17,8 +14,6 @@ from keras_models.photos import load_photos
 from keras_models.presets import PRESETS
 from keras_models.validation import validate
 
-SET5 = Path(__file__).parents[2] / "shared" / "data" / "Set5"
-
 
 def started(network=LKDN, **config):
     keras.utils.set_random_seed(0)
@@ -27,9 +22,8 @@ def started(network=LKDN, **config):
     return network
 
 
-@pytest.mark.skipif(not SET5.is_dir(), reason=f"needs {SET5}")
-def test_step_0_is_bicubic_on_set5(tmp_path):
-    photos = load_photos(SET5, 4, tmp_path)
+def test_step_0_is_bicubic_on_set5(shared, tmp_path):
+    photos = load_photos(shared / "data/Set5", 4, tmp_path)
     assert validate(started(**PRESETS["lkdn-s-x4"].config), photos) == pytest.approx(28.43, abs=0.1)
 
 
@@ -61,7 +55,7 @@ def test_phases_sum_to_one():
 
 
 def test_the_topology_is_untouched():
-    config = replace(PRESETS["lkdn-s-x4"]).config
+    config = PRESETS["lkdn-s-x4"].config
     assert [v.path for v in started(**config).variables] == [v.path for v in LKDN(**config).variables]
 
 

@@ -68,8 +68,8 @@ def test_pixel_shuffle_order_matters(recorded):
     assert np.abs(output - recorded["Upsampler_rep x2/output"]).max() > 0.01
 
 
-def test_pixel_norm_keeps_a_flat_pixel_finite_in_half():
+def test_pixel_norm_of_half_precision_has_a_variance_that_half_cannot_hold():
     norm = layers.PixelNorm()
     norm.build((None, None, None, 8))
-    wide = keras.ops.full((1, 2, 2, 8), 300.0, "float16")
-    assert np.isfinite(keras.ops.convert_to_numpy(norm(wide))).all()
+    wide = np.tile(np.array([300, -300], np.float16), 4)[None, None, None]
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(norm(wide)), np.sign(wide), atol=1e-3)

@@ -1,7 +1,6 @@
-# ruff: noqa: F811  (pytest fixtures are imported by name)
 import numpy as np
 import pytest
-from tiny_models import RECEPTIVE_FIELD, SCALE, TILE, nearest, tiny_model  # noqa: F401
+from tiny_models import RECEPTIVE_FIELD, SCALE, TILE, nearest
 
 from conversion.litert import CpuEngine
 from keras_models.errors import ModelError

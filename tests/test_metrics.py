@@ -1,16 +1,13 @@
-"""Scores against the papers' numbers for bicubic, and SSIM against scikit-image."""
-
-from pathlib import Path
+"""Bicubic's recorded scores, and SSIM against scikit-image."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from keras_models.bicubic import crop_to_multiple, enlarge
 from keras_models.errors import ImageError
-from keras_models.metrics import as_rgb, luma, measure, psnr_rgb, psnr_y, ssim_y, to_uint8
+from keras_models.metrics import luma, measure, psnr_rgb, psnr_y, ssim_y, to_uint8
+from keras_models.photos import read_rgb
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 BICUBIC = {("Set5", 2): 33.68, ("Set5", 3): 30.41, ("Set5", 4): 28.43, ("Set14", 2): 30.33, ("Set14", 3): 27.64, ("Set14", 4): 26.09}
 
 
@@ -18,29 +15,25 @@ def noise(seed, shape=(40, 36, 3)):
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the benchmark images in {DATA}")
 @pytest.mark.parametrize(("name", "scale"), BICUBIC)
-def test_bicubic_scores_what_the_papers_say(name, scale):
+def test_bicubic_scores(name, scale, shared):
+    """As recorded with BasicSR's metrics on these files.
+
+    Papers print 33.66, 30.39, 28.42 on Set5 and, of pictures that were cut otherwise, 30.24, 27.55, 26.00 on Set14.
+    """
     scores = []
-    for path in sorted((DATA / name / f"LRx{scale}").glob("*.png")):
-        low = as_rgb(np.asarray(Image.open(path)))
-        high = crop_to_multiple(as_rgb(np.asarray(Image.open(DATA / name / "HR" / path.name))), scale)
+    for path in sorted((shared / "data" / name / f"LRx{scale}").glob("*.png")):
+        low = read_rgb(path)
+        high = crop_to_multiple(read_rgb(shared / "data" / name / "HR" / path.name), scale)
         scores.append(psnr_y(enlarge(low, scale), high, scale))
     assert np.mean(scores) == pytest.approx(BICUBIC[name, scale], abs=0.006)
 
 
 def test_ssim_agrees_with_scikit_image():
-    metrics = pytest.importorskip("skimage.metrics")
+    from skimage import metrics
+
     truth = noise(0)
     result = (truth * 0.8 + noise(1) * 0.2).astype(np.uint8)
-    theirs = metrics.structural_similarity(
-        luma(truth).astype(np.float64),
-        luma(result).astype(np.float64),
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        data_range=255,
-    )
     _, full = metrics.structural_similarity(
         luma(truth).astype(np.float64),
         luma(result).astype(np.float64),
@@ -51,7 +44,6 @@ def test_ssim_agrees_with_scikit_image():
         full=True,
     )
     assert ssim_y(result, truth, 0) == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-9)
-    assert ssim_y(result, truth, 0) == pytest.approx(theirs, abs=1e-2)
 
 
 def test_ssim_by_its_definition_at_one_window():

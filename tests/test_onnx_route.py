@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tiny_models import tiny_model  # noqa: F401
 
 from conversion.halo import measure_halo
 from conversion.inspect import inspect_tflite
@@ -192,7 +191,7 @@ def test_bad_file_on_the_command_line(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
 
 
-def test_halo_is_measured(tiny_model):  # noqa: F811
+def test_halo_is_measured(tiny_model):
     """Three random 5x5 convolutions see 6 pixels; a nearest-neighbour file sees none."""
     assert measure_halo(CpuEngine(tiny_model("random"), 1)) == 8
     assert measure_halo(CpuEngine(tiny_model("nearest"), 1)) == 0

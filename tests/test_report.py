@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from conftest import randomise
 from PIL import Image
-from tiny_models import tiny_model  # noqa: F401
 
 from conversion.evaluate import evaluate_model
 from conversion.report import model_facts
@@ -62,7 +61,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(folder, tiny_model):  # noqa: F811
+def page(folder, tiny_model):
     """A page about a network and a foreign .tflite."""
     models = (str(folder / "tiny.keras"), str(tiny_model("nearest")))
     written = write_report(models, folder / "photos", folder / "page.html", command=f"mobile-sr report {EVIL}", tile=(16, 16))
@@ -277,7 +276,7 @@ def rows_of(browser, table):
     return [[cell.text for cell in find(row, "th,td")] for row in find(browser, f"{table} tr")]
 
 
-def test_tables_hold_what_was_measured(browser, page, folder, tiny_model):  # noqa: F811
+def test_tables_hold_what_was_measured(browser, page, folder, tiny_model):
     opened(browser, page)
     ours, foreign = (evaluate_model(model, folder / "photos") for model in (folder / "tiny.keras", tiny_model("nearest")))
     rows = {row[0]: row[1:] for row in rows_of(browser, "#scores")[2:]}
@@ -320,7 +319,7 @@ def test_page_refers_to_nothing_outside(page):
     assert "url(" not in text and "@import" not in text and "fetch(" not in text
 
 
-def test_command(folder, tiny_model, tmp_path):  # noqa: F811
+def test_command(folder, tiny_model, tmp_path):
     command = [sys.executable, "-m", "conversion.cli", "report", str(tiny_model("random")), "--data", str(folder / "photos")]
     good = subprocess.run([*command, "-o", tmp_path / "page.html"], capture_output=True, text=True, check=False)
     assert (good.returncode, good.stderr) == (0, ""), good.stderr

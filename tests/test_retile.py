@@ -1,9 +1,8 @@
-# ruff: noqa: F811  (pytest fixtures are imported by name)
 """A file written for another tile computes what the file itself computes when it is resized."""
 
 import numpy as np
 import pytest
-from tiny_models import SCALE, tiny_model  # noqa: F401
+from tiny_models import SCALE
 
 from conversion.litert import CpuEngine
 from conversion.tflite.file import read_tflite

@@ -36,14 +36,16 @@ def photos(tmp_path):
 def test_importing_the_commands_is_cheap():
     heavy = "{'keras', 'numpy', 'PIL', 'tensorflow', 'scipy', 'matplotlib'}"
     modules = ", ".join(f"conversion.commands.{name.replace('-', '_')}" for name in COMMANDS)
-    program = "\n".join([
-        "import importlib.util, sys",
-        f"for name in {modules!r}.split(', '):",
-        "    path = importlib.util.find_spec('conversion').submodule_search_locations[0] + '/commands/' + name.split('.')[-1] + '.py'",
-        "    spec = importlib.util.spec_from_file_location(name.split('.')[-1], path)",
-        "    spec.loader.exec_module(importlib.util.module_from_spec(spec))",
-        f"assert not {heavy} & set(sys.modules)",
-    ])
+    program = "\n".join(
+        [
+            "import importlib.util, sys",
+            f"for name in {modules!r}.split(', '):",
+            "    path = importlib.util.find_spec('conversion').submodule_search_locations[0] + '/commands/' + name.split('.')[-1] + '.py'",
+            "    spec = importlib.util.spec_from_file_location(name.split('.')[-1], path)",
+            "    spec.loader.exec_module(importlib.util.module_from_spec(spec))",
+            f"assert not {heavy} & set(sys.modules)",
+        ]
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 

@@ -1,6 +1,6 @@
 """A network, photos and settings small enough to train in a test; run as a program, it trains until it is killed.
 
-    python tiny_training.py PHOTOS OUT [--all-devices] [--no-tensorflow]
+python tiny_training.py PHOTOS OUT [--all-devices] [--no-tensorflow]
 """
 
 import sys
