@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     options = parser.parse_args()
     import_keras()
-    from conversion.commands.convert import parse_size
+    from conversion.commands.options import parse_size
 
     tile = parse_size(options.tile)
     with tempfile.TemporaryDirectory() as name:

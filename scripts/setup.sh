@@ -12,8 +12,13 @@ if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
   python="${PYTHON:-$(command -v python3.11 || command -v python3)}"
 fi
 
-requirements=requirements.txt
-[ "${1:-}" = --dev ] && requirements=requirements-dev.txt
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
+  { echo "setup.sh: $("$python" -V) is not 3.11, 3.12 or 3.13: name one with PYTHON=... scripts/setup.sh" >&2; exit 2; }
+case "${1:-}" in
+  "") requirements=requirements.txt ;;
+  --dev) requirements=requirements-dev.txt ;;
+  *) echo "setup.sh: $1: give --dev or nothing" >&2; exit 2 ;;
+esac
 stamp=.venv/installed-$requirements
 if [ ! -x .venv/bin/python ]; then "$python" -m venv .venv; fi
 if ! cmp -s <(cat requirements*.txt constraints.txt pyproject.toml) "$stamp"; then

@@ -4,7 +4,9 @@ set -euo pipefail
 packages=("$@")
 [ ${#packages[@]} -eq 0 ] && packages=(python3 python3-venv)
 missing=()
-for package in "${packages[@]}"; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done
+for package in "${packages[@]}"; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+done
 [ ${#missing[@]} -eq 0 ] && exit 0
 as_root=""; [ "$(id -u)" -eq 0 ] || as_root=sudo
 $as_root apt-get update -qq

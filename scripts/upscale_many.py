@@ -10,6 +10,7 @@ after anything. Exit status 0, or 2 if a photo failed. docs/many-machines.md has
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
@@ -61,7 +62,7 @@ def upscale_part(lines: Iterable[str], job: Job) -> dict[str, Any]:
     found: dict[str, Any] = {"done": 0, "skipped": 0, "failed": []}
     for name in filter(None, (line.rstrip("\n") for line in lines)):
         output = job.output(name)
-        if output.exists():
+        if os.path.exists(output):  # False for a name that is too long, which upscale_file refuses
             found["skipped"] += 1
             continue
         try:
