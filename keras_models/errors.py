@@ -2,7 +2,13 @@
 
 
 class MobileSRError(Exception):
-    """Something the user can mend; the command line prints it on one line and exits with status 2."""
+    """Something the user can mend; the command line prints it on one line and exits with status 2.
+
+    Names from outside files stand in messages: line breaks and whatever else would steer a terminal become spaces.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("".join(letter if letter.isprintable() else " " for letter in str(message)))
 
 
 class CheckpointError(MobileSRError):

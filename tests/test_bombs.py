@@ -218,6 +218,18 @@ def test_hdf5_that_is_larger_than_its_file_or_stands_elsewhere(tmp_path):
         assert words in refusal(copy_weights, str(tmp_path / f"{number}.h5"), str(tmp_path / "out.h5"))
 
 
+def test_names_in_a_file_cannot_steer_the_terminal(tmp_path):
+    """Found by fuzzing: a class whose name has a line break."""
+    import json
+    import zipfile
+
+    from keras_models.loading import load_model
+
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps({"class_name": "a\n\x1b[31mb", "config": {}}))
+    assert "a  [31mb, not one of LKDN" in refusal(load_model, tmp_path / "a.keras")
+
+
 def test_a_network_of_a_size_that_no_file_should_ask_for(tmp_path):
     from keras_models.loading import model_from_state
 

@@ -45,6 +45,13 @@ def test_rounding_beats_nearest_on_correlated_inputs():
     assert np.allclose(np.abs(grid).max(axis=0), 127 * step)  # the converter computes the same step again
 
 
+@pytest.fixture(autouse=True)
+def few_crops(request, monkeypatch):
+    """Tiny networks need no more; the slow tests have as many as users have."""
+    if not request.node.get_closest_marker("slow"):
+        monkeypatch.setattr("conversion.integer.recipes.CROPS", 6)
+
+
 @pytest.fixture(scope="module")
 def network():
     """A random network whose picture is in [0, 1]: its last bias is grey, its last kernel small."""

@@ -15,7 +15,7 @@ from conftest import randomise
 from PIL import Image
 
 from conversion.evaluate import evaluate_model
-from conversion.report import model_facts
+from conversion.report import recipes
 from conversion.report.build import write_report
 from conversion.report.card_tree import card_tree
 from conversion.report.credits import read_credits
@@ -356,14 +356,14 @@ def test_bad_input_is_refused_before_work(message, folder, tmp_path):
 
 
 def test_a_recipe_that_fails_is_named(folder, tmp_path, monkeypatch):
-    real = model_facts.convert
+    real = recipes.convert
 
     def convert(model, target, recipe, **options):
         if recipe == "float16":
             raise ConversionError(f"{target}: overflows: train it longer")
         return real(model, target, recipe, **options)
 
-    monkeypatch.setattr(model_facts, "convert", convert)
+    monkeypatch.setattr(recipes, "convert", convert)
     written = write_report([str(folder / "tiny.keras")], folder / "photos", tmp_path / "page.html", tile=(16, 16))
     assert written.files == 1
     assert "tiny.keras: float16 is not possible: the file: overflows: train it longer" in written.notes

@@ -450,7 +450,7 @@ def test_a_result_whose_name_is_too_long_is_refused_and_stops_no_folder(command,
     """83 letters of three bytes: the photo's own name is short enough, with _x2.png behind it is not."""
     source = tmp_path / "in"
     source.mkdir()
-    long = save_pillow(source / ("写" * 83 + ".bmp"), noise())
+    long = save_pillow(source / ("写" * 83 + ".png"), noise())
     save_pillow(source / "a.png", noise())
     result = command(long)
     assert isinstance(result.exception, MobileSRError) and "too long" in str(result.exception)
