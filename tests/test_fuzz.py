@@ -41,10 +41,14 @@ import fuzz, fuzz_readers
 from pathlib import Path
 from keras_models.errors import ModelError
 
+class TwoLines(ModelError):
+    def __str__(self):
+        return "two\\nlines"
+
 def trial(path, scratch):
     number = int(path.read_bytes()) % 7
     if number == 0: raise ModelError("one line")
-    if number == 1: raise ModelError("two\\nlines")
+    if number == 1: raise TwoLines()
     if number == 2: raise KeyError("no")
     if number == 3: os.abort()
     if number == 4: len(bytes(3 << 30))
