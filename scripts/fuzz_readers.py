@@ -175,7 +175,7 @@ def _try_run(path: Path, scratch: Path) -> None:
     RunFiles(scratch).read()
 
 
-_PILLOW = ("PIL.Image", "pyvips", "conversion.upscaling.upscale", "conversion.evaluate", "keras_models.photos")
+_PILLOW = ("PIL.Image", "conversion.upscaling.libvips", "conversion.upscaling.upscale", "conversion.evaluate", "keras_models.photos")
 _KERAS = ("keras", "keras_models.loading", "keras_models.networks")
 _ONNX = ("conversion.onnx.route", "conversion.predictors", "onnxruntime")
 _TFLITE = ("conversion.inspect", "conversion.whole_image")

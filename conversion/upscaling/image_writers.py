@@ -94,7 +94,7 @@ def _save(
     stored: Path, part: Path, target: Path, kind: ImageKind, source: "pyvips.Image", quality: int | None, size: tuple[int, int] | None
 ) -> None:
     """Let libvips resample the rows that lie in an uncompressed PNG, and encode them into `part`, which becomes `target`."""
-    import pyvips
+    from conversion.upscaling.libvips import pyvips
 
     image_format = FORMATS[target.suffix.lower()]
 

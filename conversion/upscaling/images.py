@@ -73,7 +73,7 @@ class ImageReader:
         Raises:
             ImageError: the file is missing, no image, too large, or of a kind that has no single right reading.
         """
-        import pyvips
+        from conversion.upscaling.libvips import pyvips
 
         self.path = Path(path)
         if not self.path.is_file():
@@ -100,7 +100,7 @@ class ImageReader:
         Raises:
             ImageError: the file is truncated or damaged here.
         """
-        import pyvips
+        from conversion.upscaling.libvips import pyvips
 
         kind = self.kind
         rows = min(rows, kind.height - self._next_row)
@@ -143,7 +143,7 @@ def with_metadata(image: "pyvips.Image", source: "pyvips.Image") -> "pyvips.Imag
     Returns:
         A copy of `image` that carries them.
     """
-    import pyvips
+    from conversion.upscaling.libvips import pyvips
 
     image = image.copy(xres=source.xres, yres=source.yres)
     for field in source.get_fields():
@@ -174,7 +174,7 @@ def vips_reason(error: Exception) -> str:
 
 
 def _open_upright(path: Path, max_megapixels: float) -> "pyvips.Image":
-    import pyvips
+    from conversion.upscaling.libvips import pyvips
 
     # Not from libvips' cache, which would miss that a file has changed.
     image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error", revalidate=True)
@@ -202,7 +202,7 @@ def _refuse_bomb(path: Path, width: int, height: int, max_megapixels: float) -> 
 
 def _to_grey_or_rgb(image: "pyvips.Image", path: Path) -> "pyvips.Image":
     """Bring colour and sample type to 8 or 16 bits of grey or RGB; RGB and grey pixels of those are left exactly as they are."""
-    import pyvips
+    from conversion.upscaling.libvips import pyvips
 
     if image.format not in ("uchar", "ushort"):
         raise ImageError(f"{path}: samples of type {image.format}: save it with 8 or 16 bits a sample")

@@ -91,7 +91,7 @@ class PngStream:
 
 def _metadata_chunks(kind: ImageKind, source: "pyvips.Image") -> list[tuple[bytes, bytes]]:
     """Let libvips encode the metadata into two small PNGs, and take their chunks: none of it is encoded by own code."""
-    import pyvips
+    from conversion.upscaling.libvips import pyvips
 
     interpretation = {(1, 8): "b-w", (1, 16): "grey16", (3, 8): "srgb", (3, 16): "rgb16"}[kind.colours, kind.depth]
     one_pixel = pyvips.Image.black(1, 1, bands=kind.colours).cast("uchar" if kind.depth == 8 else "ushort")
