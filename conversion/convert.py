@@ -73,7 +73,7 @@ def convert(
     if Path(model).suffix.lower() == ".onnx":
         return convert_onnx(model, target, recipe, tile, calibration, allow_overflow, card_beside).card
     if recipe in QUANTIZED:
-        return _convert_quantized(model, target, recipe, tile or DEFAULT_TILE, calibration, card_beside, float_tensors)
+        return convert_quantized(model, target, recipe, tile or DEFAULT_TILE, calibration, card_beside, float_tensors)[0]
     tile = tile or DEFAULT_TILE
     deploy = fold(load_model(model))
     if whole_image and has_statistics(graph_of(deploy)):
@@ -103,21 +103,25 @@ def tflite_bytes(deploy: keras.Model, recipe: str, tile: tuple[int, int], images
     return to_tflite(to_keras(graph, *tile), recipe)
 
 
-def _convert_quantized(
+def convert_quantized(
     model: str | Path,
     target: Path,
     recipe: str,
     tile: tuple[int, int],
     calibration: str | Path | None,
-    card_beside: bool,
-    float_tensors: int,
-) -> Card:
+    card_beside: bool = True,
+    float_tensors: int = 0,
+) -> tuple[Card, dict[str, float]]:
+    """`convert` for the recipes that are `QUANTIZED`: the card, and with int8 each tensor's rounding error as it reaches the output.
+
+    Args and errors are those of `convert`; the second result is name -> mean square, output in [0, 1].
+    """
     deploy = fold(load_model(model))
     images = calibration_images(calibration, recipe, deploy.scale)
-    data = quantized_bytes(deploy, recipe, tile, images, float_tensors)
+    data, noise = quantized_bytes(deploy, recipe, tile, images, float_tensors)
     card = card_for(model, deploy, recipe + (f", {float_tensors} tensors in float" if float_tensors else ""), tile, None)
     write_quantized(data, card, target, card_beside)
-    return card
+    return card, noise
 
 
 def _convert_whole_image(

@@ -37,8 +37,10 @@ def calibration_images(folder: str | Path | None, recipe: str, scale: int) -> np
     return low_resolution_crops(folder, CALIBRATION_TILE, scale, CROPS)
 
 
-def quantized_bytes(deploy: keras.Model, recipe: str, tile: tuple[int, int], images: np.ndarray, float_tensors: int = 0) -> bytes:
-    """The converted network, without metadata.
+def quantized_bytes(
+    deploy: keras.Model, recipe: str, tile: tuple[int, int], images: np.ndarray, float_tensors: int = 0
+) -> tuple[bytes, dict[str, float]]:
+    """The converted network, without metadata, and with "int8" each tensor's `rounding_noise` (else nothing).
 
     Args:
         deploy: a network in deploy form.
@@ -52,12 +54,12 @@ def quantized_bytes(deploy: keras.Model, recipe: str, tile: tuple[int, int], ima
     """
     if recipe == "dynamic_int8":
         graph = within_half_range(deploy_graph(deploy, *tile), [image[None] for image in images[:TRACED]])
-        return with_int8_weights(to_tflite(to_keras(rounded(graph, {}, images[:TRACED]), *tile), "float32"))
+        return with_int8_weights(to_tflite(to_keras(rounded(graph, {}, images[:TRACED]), *tile), "float32")), {}
     if recipe == "int8":
-        graph, ranges, _ = quantize(deploy, images, float_tensors)
-        return int8_tflite(graph, ranges, *tile)
+        graph, ranges, noise = quantize(deploy, images, float_tensors)
+        return int8_tflite(graph, ranges, *tile), noise
     graph = int8_form(deploy, images)
-    return int16x8_tflite(rounded(graph, {}, images[:TRACED]), *tile, images)
+    return int16x8_tflite(rounded(graph, {}, images[:TRACED]), *tile, images), {}
 
 
 def write_quantized(data: bytes, card: Card, target: Path, card_beside: bool = True) -> None:

@@ -6,16 +6,13 @@ from pathlib import Path
 
 from conversion.benchmark.host import HostBenchmark, HostJob, benchmark_on_host
 from conversion.benchmark.result_table import as_table
-from conversion.convert import card_for, convert
+from conversion.convert import convert, convert_quantized
 from conversion.evaluate import evaluate_model
 from conversion.export import DEFAULT_TILE, RECIPES
-from conversion.integer.fake_quant import int8_tflite
-from conversion.integer.int8 import quantize
-from conversion.integer.recipes import QUANTIZED, calibration_images, write_quantized
+from conversion.integer.recipes import QUANTIZED
 from conversion.litert import CpuEngine
 from conversion.tflite.file import read_tflite
 from keras_models.errors import ConversionError, ModelError
-from keras_models.folding import fold
 from keras_models.loading import load_model
 from keras_models.outputs import atomic_output, make_folder
 
@@ -194,10 +191,8 @@ def convert_recipes(
     for recipe in recipes:
         path = folder / f"{recipe}.tflite"
         try:
-            if recipe == "int8":  # as `convert` does, which keeps the noise to itself
-                deploy = fold(load_model(model))
-                graph, ranges, noise = quantize(deploy, calibration_images(calibration, recipe, deploy.scale))
-                write_quantized(int8_tflite(graph, ranges, *DEFAULT_TILE), card_for(model, deploy, recipe, DEFAULT_TILE, None), path)
+            if recipe == "int8":
+                _, noise = convert_quantized(model, path, recipe, DEFAULT_TILE, calibration)
             else:
                 convert(model, path, recipe, calibration=calibration)
             files[recipe] = path
