@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_models.json_text import json_object
-from keras_models.presets import find_preset
+from keras_models.presets import preset_meant
 
 if TYPE_CHECKING:
     import keras
@@ -87,8 +87,8 @@ def weights_digest(model: "keras.Model") -> str:
 
 def source_of(model: str | Path) -> Path:
     """The file that a model argument's weights come from: itself, or a preset's."""
-    preset = find_preset(str(model))
-    return preset.weights if preset is not None and preset.weights is not None and not Path(model).is_file() else Path(model)
+    preset = preset_meant(model)
+    return preset.weights if preset is not None and preset.weights is not None else Path(model)
 
 
 def source_facts(source: Path) -> dict:

@@ -8,7 +8,7 @@ from pathlib import Path
 from keras_models.errors import ConversionError, ModelError
 from keras_models.isolation import python_module
 from keras_models.outputs import cache_folder, make_folder
-from keras_models.presets import WEIGHTS, find_preset
+from keras_models.presets import WEIGHTS, preset_meant
 
 _PATIENCE_S = 20
 
@@ -21,8 +21,8 @@ def tflite_for(model: str | Path) -> Path:
         ConversionError: the conversion failed.
     """
     path = Path(model)
-    preset = find_preset(str(model))
-    if preset is not None and not path.is_file():
+    preset = preset_meant(model)
+    if preset is not None:
         shipped = WEIGHTS / f"{preset.name}.tflite"
         if shipped.is_file():
             return shipped

@@ -11,7 +11,7 @@ from keras_models.checkpoint import load_state, read_state
 from keras_models.errors import CheckpointError, ModelError, one_line
 from keras_models.isolation import isolated
 from keras_models.networks import NETWORKS
-from keras_models.presets import Preset, find_preset
+from keras_models.presets import Preset, preset_meant
 
 _MAX_CONFIG_BYTES = 1 << 20
 _LARGEST = {"blocks": 32}
@@ -35,10 +35,10 @@ def load_model(model: str | Path, variant: str | None = None) -> keras.Model:
         CheckpointError: a checkpoint that cannot be read or fits no network.
     """
     path = Path(model)
-    preset = find_preset(str(model))
-    if variant and (path.suffix == ".keras" or (preset is not None and not path.is_file())):
+    preset = preset_meant(model)
+    if variant and (path.suffix == ".keras" or preset is not None):
         raise ModelError(f"{model}: says itself which variant it is: leave --variant out")
-    if preset is not None and not path.is_file():
+    if preset is not None:
         return _load_shipped(preset)
     if path.suffix == ".keras":
         return _load_keras(path)

@@ -96,6 +96,11 @@ def find_preset(name: str) -> Preset | None:
     return PRESETS.get(name) or PRESETS.get(f"{name}-x4")
 
 
+def preset_meant(model: str | Path) -> Preset | None:
+    """The preset that a model argument names; None if there is none, or if a file has that name."""
+    return None if Path(model).is_file() else find_preset(str(model))
+
+
 def preset_named(name: str) -> Preset:
     """As `find_preset`.
 

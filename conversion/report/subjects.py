@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conversion.predictors import open_predictor
 from keras_models.errors import ModelError
-from keras_models.presets import find_preset
+from keras_models.presets import preset_meant
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def open_subjects(models: Sequence[str]) -> tuple[Subject, ...]:
 
 
 def _short_name(model: str) -> str:
-    preset = find_preset(model)
-    return preset.name if preset is not None and not Path(model).is_file() else Path(model).name
+    preset = preset_meant(model)
+    return preset.name if preset is not None else Path(model).name
 
 
 def _scale(model: str) -> int:
