@@ -2,7 +2,8 @@
 
 Every layer maps (N, H, W, C) float to (N, H, W, C') float with zero "same" padding. A `Block` only calls other layers
 and element-wise operations, so a network can be unrolled into stock Keras layers (`keras_models.graph`). A layer with
-`fold()` is a re-parameterizable one: it gives the weights of the simpler layer that takes its place in deploy form.
+`fold()` is a re-parameterizable one: it gives the weights of the simpler layer that takes its place in deploy form;
+with `folded()` it does so inside a training step, too.
 
 Source: Xie et al., "Large Kernel Distillation Network for Efficient Single Image Super-Resolution", CVPR NTIRE 2023.
 """
@@ -97,6 +98,14 @@ class RBSB(BSConvU):
         pw[0, 0] += np.eye(pw.shape[-1])
         dw[1, 1] += 1.0 + rep[0, 0]
         return [pw, dw, bias + rep_bias]
+
+    def folded(self) -> list:
+        """What `fold` gives, as tensors through which gradients flow."""
+        centre = np.zeros((3, 3, 1, 1), np.float32)
+        centre[1, 1] = 1
+        pw = ops.add(self.pw.kernel, np.eye(self.pw.kernel.shape[-1], dtype=np.float32))
+        dw = ops.add(self.dw.kernel, ops.multiply(ops.add(self.rep1x1.kernel, 1.0), centre))
+        return [pw, dw, ops.add(self.dw.bias, self.rep1x1.bias)]
 
 
 @register_keras_serializable("mobile_sr")
@@ -223,6 +232,14 @@ class UpsamplerRep(Block):
         kernel = k3 + np.einsum("im,hwmo->hwio", widen[0, 0], k33)
         kernel[1, 1] += k1[0, 0]
         return [kernel, b1 + b3 + b33 + np.einsum("m,hwmo->o", widen_bias, k33)]
+
+    def folded(self) -> list:
+        """What `fold` gives, as tensors through which gradients flow."""
+        widen, taps = self.conv1x1, ops.reshape(self.conv3x3.kernel, (9, *self.conv3x3.kernel.shape[2:]))
+        joined = ops.reshape(ops.matmul(widen.kernel[0], taps), self.conv3.kernel.shape)
+        kernel = self.conv3.kernel + ops.pad(self.conv1.kernel, [[1, 1], [1, 1], [0, 0], [0, 0]]) + joined
+        through = ops.sum(ops.matmul(ops.reshape(widen.bias, (1, 1, -1)), taps), axis=(0, 1))
+        return [kernel, self.conv1.bias + self.conv3.bias + self.conv3x3.bias + through]
 
 
 def pixel_shuffle(x: keras.KerasTensor, scale: int) -> keras.KerasTensor:

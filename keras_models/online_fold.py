@@ -1,27 +1,23 @@
 """Training the training form at the price of the deploy form: its weights are folded inside every step.
 
 A re-parameterizable layer is linear, so folding its branches first and convolving once gives the same output and the same
-gradients as convolving by each branch (up to rounding), for a third less work. Here the layers' `fold` is written with
-Keras operations, through which gradients flow, and the deploy form is called with the results in place of its variables.
+gradients as convolving by each branch (up to rounding), for a third less work: the deploy form is called with what the
+layers' `folded()` gives in place of its variables.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
-
-from keras_models.layers import RBSB, UpsamplerRep
 
 
 def cheapest_form(network: keras.Model) -> Callable[..., Any]:
     """What to call instead of the network while it trains: its `OnlineFold`, or itself where that would save nothing.
 
-    Saves nothing: no re-parameterizable layer, or one whose fold is not written with Keras operations here.
+    Saves nothing: no re-parameterizable layer, or one without `folded()` (DO-Conv folds in every call anyway).
     """
     folding = [layer for layer in network._flatten_layers(include_self=False) if hasattr(layer, "fold")]
-    if folding and all(isinstance(layer, (RBSB, UpsamplerRep)) for layer in folding):
+    if folding and all(hasattr(layer, "folded") for layer in folding):
         return OnlineFold(network)
     return network
 
@@ -44,7 +40,8 @@ class OnlineFold:
         """What the network makes of an image batch."""
         weights: list[Any] = [None] * len(self.deploy.trainable_variables)
         for layer, slots in self._recipe:
-            for slot, value in zip(slots, _folded(layer), strict=True):
+            values = layer.folded() if hasattr(layer, "folded") else layer.trainable_variables
+            for slot, value in zip(slots, values, strict=True):
                 weights[slot] = value
         output, _ = self.deploy.stateless_call(weights, [], image, training=training)
         return output
@@ -58,23 +55,3 @@ def _collect(layers: list, twins: dict, places: dict[int, int], recipe: list) ->
                 recipe.append((layer, [places[id(v)] for v in twins[layer.path].trainable_variables]))
         else:
             _collect(inner, twins, places, recipe)
-
-
-def _folded(layer: keras.layers.Layer) -> list:
-    """The weights of the layer's twin in deploy form, as tensors; the formulas are those of the layer's own `fold`."""
-    if isinstance(layer, RBSB):
-        channels = layer.pw.kernel.shape[-1]
-        centre = np.zeros((3, 3, 1, 1), np.float32)
-        centre[1, 1] = 1
-        depth = layer.dw.kernel + ops.multiply(ops.add(layer.rep1x1.kernel, 1.0), centre)
-        return [layer.pw.kernel + np.eye(channels, dtype=np.float32), depth, layer.dw.bias + layer.rep1x1.bias]
-    if isinstance(layer, UpsamplerRep):
-        wide, last = layer.conv1x1, layer.conv3x3
-        size = wide.kernel.shape[-1]
-        padded = ops.pad(layer.conv1.kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
-        taps = ops.reshape(last.kernel, (9, size, -1))
-        joined = ops.matmul(ops.expand_dims(wide.kernel[0, 0], 0), taps)
-        kernel = layer.conv3.kernel + padded + ops.reshape(joined, tuple(layer.conv3.kernel.shape))
-        through = ops.sum(ops.matmul(ops.reshape(wide.bias, (1, 1, size)), taps), axis=(0, 1))
-        return [kernel, layer.conv1.bias + layer.conv3.bias + last.bias + through]
-    return list(layer.trainable_variables)

@@ -41,7 +41,7 @@ def compare_optimizers(
     from conversion.silence import import_keras
 
     import_keras()
-    from conversion.training_progress import progress_listener
+    from conversion.commands.training_progress import progress_listener
     from keras_models.compare_optimizers import compare_optimizers as run
     from keras_models.photos import load_photos
     from keras_models.presets import preset_named

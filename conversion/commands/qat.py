@@ -42,8 +42,8 @@ def qat(
     from conversion.silence import import_keras
 
     import_keras()
+    from conversion.commands.training_progress import progress_listener
     from conversion.qat.run import QatRun, quantize
-    from conversion.training_progress import progress_listener
 
     result = quantize(model, QatRun(folder, data, val, cache), settings, size, io, progress_listener(), output)
     typer.echo(

@@ -44,7 +44,7 @@ def train(
     from conversion.silence import import_keras
 
     import_keras()
-    from conversion.training_progress import progress_listener
+    from conversion.commands.training_progress import progress_listener
     from keras_models.devices import use_all_devices
     from keras_models.photos import load_photos
     from keras_models.presets import preset_named

@@ -6,6 +6,7 @@ Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1, with m
 """
 
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 
 from conversion.integer.int8_graph import LINEAR, PATCHES
 from keras_models.graph import Graph, Node, to_keras
@@ -122,45 +123,45 @@ def equalise(graph: Graph, extremes: Extremes) -> Graph:
         extremes: of `channel_extremes`, of this graph.
     """
     graph = graph.copy()
-    slots, count = _slots(graph)
-    largest = np.zeros(count)
+    slots, sets = _slots(graph)
+    largest = np.zeros(len(sets))
     for name, slot in slots.items():
         if name in extremes and graph.nodes[name].op != "multiply":
-            np.maximum.at(largest, slot, np.abs(extremes[name]).max(axis=0))
+            np.maximum.at(largest, sets[slot], np.abs(extremes[name]).max(axis=0))
     scale = np.where(largest > 0, 1 / np.maximum(largest, SMALLEST * largest.max(initial=1.0)), 1.0)
-    scale[0] = 1.0
+    scale[sets[0]] = 1.0
     scales: dict[str, np.ndarray] = {}
     for node in graph.nodes.values():
         if node.op == "multiply":
             scales[node.name] = np.multiply(*(scales[i] for i in node.inputs))
             continue
-        scales[node.name] = scale[slots[node.name]]
+        scales[node.name] = scale[sets[slots[node.name]]]
         if node.op in LINEAR:
             _scale(node, scales[node.inputs[0]], scales[node.name])
     return graph
 
 
-def _slots(graph: Graph) -> tuple[dict[str, np.ndarray], int]:
-    """Which channels of which tensors share a scale: node name -> (C,) numbers; 0 is the scale that must stay one."""
-    parent = [0]
+def _slots(graph: Graph) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Which channels of which tensors share a scale.
 
-    def root(i: int) -> int:
-        while parent[i] != i:
-            i = parent[i]
-        return i
+    Returns:
+        node name -> (C,) numbers of slots; and the set that each slot is in, whose number is that of a slot of it. Slots in
+        the set of slot 0 must keep a scale of one.
+    """
+    sets = DisjointSet([0])
 
     def join(a: np.ndarray, b: np.ndarray | int) -> None:
         for i, j in np.broadcast(a, b):
-            low, high = sorted((root(int(i)), root(int(j))))
-            parent[high] = low
+            sets.merge(int(i), int(j))
 
     slots: dict[str, np.ndarray] = {}
     for node in graph.nodes.values():
         inputs = [slots[i] for i in node.inputs]
         channels = node.shape[-1]
         if node.op in LINEAR and node.name != PATCHES:
-            slots[node.name] = np.arange(len(parent), len(parent) + channels)
-            parent.extend(range(len(parent), len(parent) + channels))
+            slots[node.name] = np.arange(len(sets), len(sets) + channels)
+            for slot in slots[node.name]:
+                sets.add(int(slot))
         elif node.op == "add" and all(len(i) == channels for i in inputs):
             slots[node.name] = inputs[0]
             for other in inputs[1:]:
@@ -173,7 +174,7 @@ def _slots(graph: Graph) -> tuple[dict[str, np.ndarray], int]:
                     join(slot, 0)
             slots[node.name] = np.zeros(channels, int)
     join(slots[graph.output.name], 0)
-    return {name: np.array([root(int(i)) for i in slot]) for name, slot in slots.items()}, len(parent)
+    return slots, np.array([sets[i] for i in range(len(sets))])
 
 
 def _product_is_free(graph: Graph, node: Node) -> bool:

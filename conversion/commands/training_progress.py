@@ -1,16 +1,14 @@
 """How a training run shows itself: one line an interval on stderr, a bar with the time left on a terminal, TensorBoard."""
 
+import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 
+from conversion.commands.progress import progress_bar
 from keras_models.errors import TrainingError
 from keras_models.training import Listener
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 
 def progress_listener(tensorboard: Path | None = None) -> Listener:
@@ -52,29 +50,26 @@ class _Lines(Listener):
 
 
 class _Bar(keras.callbacks.Callback):
-    """A rich bar over the whole run, on stderr."""
+    """A bar over the whole run, on stderr."""
 
-    bar: "Progress | None" = None
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown = contextlib.ExitStack()  # a run may end before it begins
 
     def begin(self, step: int, steps: int) -> None:
         """Shows the bar at the step that the run (re)starts from."""
-        from rich import progress
-        from rich.console import Console
-
-        columns = [progress.TextColumn("training"), progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeRemainingColumn()]
-        self.bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
-        self.task = self.bar.add_task("training", total=steps, completed=step)
-        self.bar.start()
+        self.show = self.shown.enter_context(progress_bar("training"))
+        self.step, self.steps = step, steps
+        self.show(step, steps)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """One step further."""
-        if self.bar:
-            self.bar.advance(self.task)
+        self.step += 1
+        self.show(self.step, self.steps)
 
     def end(self) -> None:
         """Gives the terminal back."""
-        if self.bar:
-            self.bar.stop()
+        self.shown.close()
 
 
 def _board(folder: Path) -> keras.callbacks.Callback:
