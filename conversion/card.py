@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,6 +64,27 @@ class Card:
     def as_json(self) -> dict:
         """JSON-ready."""
         return asdict(self)
+
+
+def made_card(facts: dict, tile: tuple[int, int], halo: int, half_max: float | None, **known: Any) -> Card:
+    """A card by the rules that hold for every file that is made here.
+
+    Args:
+        facts: of `source_facts`: licence and credit are taken from it.
+        tile: of the file.
+        halo: that the network wants; half of a small tile's side stays core.
+        half_max: as measured, or None.
+        known: the other fields.
+    """
+    return Card(
+        tile=tile,
+        halo=min(halo, min(tile) // 4),
+        range=(0.0, 1.0),
+        half_max=None if half_max is None else float(f"{half_max:.4g}"),
+        licence=facts.get("licence", "unknown"),
+        credit=facts.get("credit", "unknown"),
+        **known,
+    )
 
 
 def tool_versions() -> dict[str, str]:

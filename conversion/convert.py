@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from conversion.calibration import photo_crops, synthetic_images
-from conversion.card import Card, sha256_of, source_facts, source_of, tool_versions, weights_digest
+from conversion.card import Card, made_card, sha256_of, source_facts, source_of, tool_versions, weights_digest
 from conversion.export import DEFAULT_TILE, RECIPES, to_tflite
 from conversion.integer.recipes import QUANTIZED, calibration_images, quantized_bytes, write_quantized
 from conversion.onnx.route import convert_onnx
@@ -143,22 +143,19 @@ def card_for(model: str | Path, deploy: keras.Model, recipe: str, tile: tuple[in
     """The card of a file made of a network (`deploy`, in deploy form) that was given as `model`; `half_max` None: not measured."""
     preset = find_preset(str(model))
     source = source_of(model)
-    facts = source_facts(source)
-    return Card(
+    return made_card(
+        source_facts(source),
+        tile,
+        deploy.halo,
+        half_max,
         name=preset.name if preset else source.stem,
         family=type(deploy).__name__,
         scale=deploy.scale,
-        tile=tile,
-        halo=min(deploy.halo, min(tile) // 4),  # half of a small tile's side stays core
         receptive_radius=deploy.receptive_radius,
-        range=(0.0, 1.0),
         recipe=recipe,
-        half_max=None if half_max is None else float(f"{half_max:.4g}"),
         source=source.name,
         weights_sha256=sha256_of(source) if source.is_file() else weights_digest(deploy),
         parameters=deploy.count_params(),
         multi_adds=multi_adds(deploy, *tile),
-        licence=facts.get("licence", "unknown"),
-        credit=facts.get("credit", "unknown"),
         tools=tool_versions(),
     )

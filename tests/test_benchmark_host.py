@@ -4,7 +4,8 @@ import csv
 import json
 
 import pytest
-from test_cli import one_line_error, photo, run
+from command_line import one_line_error, run
+from test_cli import photo
 
 from conversion.benchmark.host import HostJob, HostRun, benchmark_on_host
 from conversion.benchmark.result_table import as_table

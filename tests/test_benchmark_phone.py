@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_cli import one_line_error, run
+from command_line import one_line_error, run
 
 from conversion.benchmark.adb import AdbError, Phone
 from conversion.benchmark.phone import BINARY, PhoneJob, benchmark_on_phone

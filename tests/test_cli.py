@@ -7,21 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import one_line_error, run
 from PIL import Image
-
-MOBILE_SR = [sys.executable, "-m", "conversion.cli"]
-
-
-def run(*arguments, cwd=None):
-    return subprocess.run([*MOBILE_SR, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
-
-
-def one_line_error(process):
-    """Asserts status 2 and a single line on stderr; returns it."""
-    assert process.returncode == 2, process.stderr
-    lines = process.stderr.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("mobile-sr: "), process.stderr
-    return lines[0]
 
 
 def test_help_imports_nothing_heavy():

@@ -3,11 +3,11 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import one_line_error, run
 from gpu_op_models import Net, constant
 from PIL import Image
 
@@ -180,19 +180,12 @@ def test_integer_files_are_refused(tiny_model):
 
 def test_command_line(tiny_model, tmp_path, software_vulkan, monkeypatch):
     monkeypatch.setenv("VK_DRIVER_FILES", str(tmp_path / "none.json"))
-
-    def mobile_sr(*arguments):
-        command = [sys.executable, "-m", "conversion.cli", "verify", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-    good = mobile_sr(tiny_model("random"), "--gpu", "--json", "-")
+    good = run("verify", tiny_model("random"), "--gpu", "--json", "-")
     checks = json.loads(good.stdout)["gpu"]["checks"]
     assert good.returncode == 0 and [c["computed"] for c in checks] == ["float32", "float32", "float32", "float16"]
     path = enlarging(tmp_path / "norm.tflite", lambda net, x: net.op("L2_NORMALIZATION", x, options="L2Norm", out=(1, 32, 32, 3)))
-    bad = mobile_sr(path, "--gpu")
-    assert bad.returncode == 2 and len(bad.stderr.strip().splitlines()) == 1 and "the GPU engine refuses it: L2_NORMALIZATION" in bad.stderr
-    lonely = mobile_sr(path, "--data", tmp_path)
-    assert lonely.returncode == 2 and "--gpu" in lonely.stderr
+    assert "the GPU engine refuses it: L2_NORMALIZATION" in one_line_error(run("verify", path, "--gpu"))
+    assert "--gpu" in one_line_error(run("verify", path, "--data", tmp_path))
 
 
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="needs apt")

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 
 import numpy as np
 import onnx
 import pytest
+from command_line import one_line_error, run
 from onnx import TensorProto, helper, numpy_helper
 
 from conversion.halo import measure_halo
@@ -185,9 +184,7 @@ def test_bad_arguments(arguments, words, tmp_path):
 
 def test_bad_file_on_the_command_line(tmp_path):
     path = written(tmp_path / "model.onnx", b"\x08\x07 nothing")
-    command = [sys.executable, "-m", "conversion.cli", "convert", str(path), "-o", str(tmp_path / "x.tflite")]
-    process = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert process.returncode == 2 and len(process.stderr.strip().splitlines()) == 1, process.stderr
+    one_line_error(run("convert", path, "-o", tmp_path / "x.tflite"))
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import MOBILE_SR, one_line_error, run
 from photos import save_pillow, smooth
 from tiny_models import FakeEngine, nearest
 from tiny_training import make_photos
@@ -18,7 +19,6 @@ from conversion.upscaling.upscale import UpscaleOptions, upscale_file
 from keras_models.errors import OutputError
 from keras_models.outputs import atomic_output
 
-MOBILE_SR = [sys.executable, "-m", "conversion.cli"]
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 OLD = b"the older output"
 
@@ -239,8 +239,7 @@ def test_a_folder_that_cannot_be_written(read_only, tmp_path):
     source = save_pillow(tmp_path / "a.png", smooth(20, 20))
     with pytest.raises(OutputError, match="cannot be written .Read-only"), atomic_output(read_only / "x.json"):
         pass
-    process = subprocess.run([*MOBILE_SR, "upscale", str(source), str(read_only / "out.png")], capture_output=True, text=True, check=False)
-    assert process.returncode == 2 and len(process.stderr.strip().splitlines()) == 1, process.stderr
+    one_line_error(run("upscale", source, read_only / "out.png"))
     assert os.listdir(read_only) == []
 
 
@@ -248,7 +247,5 @@ def test_no_room_for_temporary_files_is_one_line(small_disk, tmp_path):
     """The system's own temporary folder is full: no output is at fault, and still it is one line."""
     (small_disk / "filler").write_bytes(bytes(1 << 20)[: (256 << 10) - 8192])
     source = save_pillow(tmp_path / "a.png", smooth(200, 200))
-    command = [*MOBILE_SR, "upscale", str(source), str(small_disk / "out.png")]
-    process = subprocess.run(command, env={**os.environ, "TMPDIR": str(small_disk)}, capture_output=True, text=True, check=False)
-    assert process.returncode == 2 and len(process.stderr.strip().splitlines()) == 1, process.stderr
+    one_line_error(run("upscale", source, small_disk / "out.png", env={**os.environ, "TMPDIR": str(small_disk)}))
     assert [path.name for path in Path(small_disk).iterdir()] == ["filler"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conversion.tflite.check import packed, parse_checked
-from conversion.tflite.file import text_of
+from conversion.tflite.names import operation_name, text_of
 
 MOVES = ("CONCATENATION", "DEPTH_TO_SPACE", "RESHAPE", "SLICE", "STRIDED_SLICE", "SPLIT", "TRANSPOSE", "DEQUANTIZE")
 """Operations that only move values: rounding them again changes nothing."""
@@ -57,8 +57,7 @@ def _rounded(model: Any, graph: Any) -> Iterator[tuple[Any, int, str]]:
     """(operator, its float32 output, kind) of all operators that compute."""
     from ai_edge_litert import schema_py_generated as schema
 
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    name_of = {id(op): names[model.operatorCodes[op.opcodeIndex].builtinCode] for op in graph.operators}
+    name_of = {id(op): operation_name(model.operatorCodes[op.opcodeIndex]) for op in graph.operators}
     maker = {int(o): name_of[id(op)] for op in graph.operators for o in op.outputs}
     for operator in graph.operators:
         name = name_of[id(operator)]

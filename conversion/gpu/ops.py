@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from conversion.tflite.check import read_checked
+from conversion.tflite.names import operation_name, type_name
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,8 @@ class _Operation:
     """An operator with its surroundings, for the rules."""
 
     def __init__(self, model: Any, graph: Any, operator: Any) -> None:
-        from ai_edge_litert import schema_py_generated as schema
-
         code = model.operatorCodes[operator.opcodeIndex]
-        names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-        number = max(code.builtinCode, code.deprecatedBuiltinCode)
-        self.name = "CUSTOM" if code.customCode else names.get(number, f"UNKNOWN:{number}")
+        self.name = operation_name(code)
         self.version = code.version
         self.options = operator.builtinOptions
         self.inputs = [int(i) for i in operator.inputs if i >= 0] if operator.inputs is not None else []
@@ -105,16 +102,13 @@ def _problems(operation: _Operation, table: dict[str, Any]) -> list[str]:
 
 
 def _tensor_problems(graph: Any, table: dict[str, Any]) -> list[str]:
-    from ai_edge_litert import schema_py_generated as schema
-
-    types = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
     found = []
     for tensor in graph.tensors:
         rank = 0 if tensor.shape is None else len(tensor.shape)
         if rank > table["max_rank"]:
             found.append(f"a tensor of rank {rank}: {table['max_rank']} is the most")
-        if types[tensor.type] not in table["types"]:
-            found.append(f"a tensor of {types[tensor.type]}")
+        if type_name(tensor.type) not in table["types"]:
+            found.append(f"a tensor of {type_name(tensor.type)}")
         if tensor.shapeSignature is not None and -1 in np.asarray(tensor.shapeSignature):
             found.append("a tensor without a static shape")
     return found

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from conversion.calibration import photo_crops, synthetic_images
-from conversion.card import Card, sha256_of, source_facts, tool_versions
+from conversion.card import Card, made_card, sha256_of, source_facts, tool_versions
 from conversion.export import DEFAULT_TILE, to_tflite
 from conversion.halo import measure_halo
 from conversion.litert import CpuEngine
@@ -152,23 +152,20 @@ def _difference(engine: CpuEngine, recorded: Path) -> float:
 
 def _card(path: Path, report: dict, recipe: str, halo: int, half_max: float) -> Card:
     facts = source_facts(path) | _own_facts(report["metadata"])
-    tile = tuple(report["tile"])
-    return Card(
+    return made_card(
+        facts,
+        tuple(report["tile"]),
+        halo,
+        half_max,
         name=path.stem,
         family=facts.get("family", "unknown"),
         scale=report["scale"],
-        tile=tile,
-        halo=min(halo, min(tile) // 4),  # half of a small tile's side stays core
         receptive_radius=report["receptive_radius"],
-        range=(0.0, 1.0),
         recipe=recipe,
-        half_max=float(f"{half_max:.4g}"),
         source=path.name,
         weights_sha256=sha256_of(path),
         parameters=report["parameters"],
         multi_adds=report["multi_adds"],
-        licence=facts.get("licence", "unknown"),
-        credit=facts.get("credit", "unknown"),
         tools=tool_versions() | {name: version(name) for name in ("onnx", "onnxruntime", "onnx2tf")},
     )
 

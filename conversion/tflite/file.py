@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from conversion.tflite.check import packed, parse_checked, read_checked
+from conversion.tflite.names import operation_name, text_of, type_name
 from keras_models.json_text import json_object
 
 METADATA_NAME = "mobile_sr"
@@ -68,7 +69,7 @@ def read_tflite(path: str | Path) -> TFLiteFile:
     """
     data, model = read_checked(path)
     graph = model.subgraphs[0]
-    codes = [_op_name(code) for code in model.operatorCodes]
+    codes = [operation_name(code) for code in model.operatorCodes]
     return TFLiteFile(
         Path(path),
         len(data),
@@ -113,31 +114,15 @@ def with_metadata(data: bytes, card: dict) -> bytes:
 
 
 def _tensor(tensor: Any, buffers: list) -> Tensor:
-    from ai_edge_litert import schema_py_generated as schema
-
-    dtypes = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
     q = tensor.quantization
     scales = tuple(float(v) for v in q.scale) if q is not None and q.scale is not None else ()
     zeros = tuple(int(v) for v in q.zeroPoint) if q is not None and q.zeroPoint is not None else ()
     data = buffers[tensor.buffer].data
-    return Tensor(text_of(tensor.name), _tuple(tensor.shape), dtypes[tensor.type], scales, zeros, 0 if data is None else len(data))
-
-
-def _op_name(code: Any) -> str:
-    from ai_edge_litert import schema_py_generated as schema
-
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return f"CUSTOM:{text_of(code.customCode)}" if code.customCode else names.get(builtin, f"UNKNOWN:{builtin}")
+    return Tensor(text_of(tensor.name), _tuple(tensor.shape), type_name(tensor.type), scales, zeros, 0 if data is None else len(data))
 
 
 def _names(maps: list | None) -> tuple[str, ...]:
     return tuple(text_of(m.name) for m in maps or [])
-
-
-def text_of(value: bytes | str | None) -> str:
-    """A name as the object API gives it (bytes, text or nothing), as text."""
-    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
 
 
 def _bytes(buffer: Any) -> bytes:
