@@ -10,7 +10,6 @@ nothing else give `--sizes ""`.
 Peers that are not installed (scripts/requirements-peers.txt) are left out and named. Prints Markdown; --json keeps every time.
 """
 
-import argparse
 import json
 import os
 import random
@@ -20,9 +19,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from peer_engines import Timed, litert, onnxruntime, openvino, pytorch
+from script import run
 
 from conversion.litert import CpuEngine
 
@@ -31,27 +33,26 @@ OURS = "LiteRT"
 say = sys.stdout.write
 
 
-def main() -> None:
+def main(
+    model: Annotated[list[str], typer.Option()],
+    sizes: str = "64x64,128x128,180x320",
+    threads: str = "1,2",
+    seconds: float = 14,
+    photo: Path | None = None,
+    json_file: Annotated[Path | None, typer.Option("--json")] = None,
+) -> None:
     """Prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="append", required=True)
-    parser.add_argument("--sizes", default="64x64,128x128,180x320")
-    parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--seconds", type=float, default=14)
-    parser.add_argument("--photo", type=Path)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
     rows: list[dict] = []
-    for argument in options.model:
+    counts = list(map(int, threads.split(",")))
+    for argument in model:
         name, _, paths = argument.partition("=")
         files = [Path(p) for p in paths.split(",")]
-        for size in filter(None, options.sizes.split(",")):
-            for threads in map(int, options.threads.split(",")):
-                rows.append(cell(name, files, *map(int, size.split("x")), threads, options.seconds))
-        if options.photo:
-            rows.append(whole_photo(name, files, options.photo, max(map(int, options.threads.split(",")))))
-        if options.json:
-            options.json.write_text(json.dumps({"cpus": os.cpu_count(), "rows": rows}, indent=1) + "\n")
+        for size in filter(None, sizes.split(",")):
+            rows.extend(cell(name, files, *map(int, size.split("x")), count, seconds) for count in counts)
+        if photo:
+            rows.append(whole_photo(name, files, photo, max(counts)))
+        if json_file:
+            json_file.write_text(json.dumps({"cpus": os.cpu_count(), "rows": rows}, indent=1) + "\n")
 
 
 def cell(name: str, files: list[Path], height: int, width: int, threads: int, seconds: float) -> dict:
@@ -177,4 +178,4 @@ def spread(engines: list[Timed], count: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

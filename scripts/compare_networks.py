@@ -10,9 +10,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
 
 import keras
 import numpy as np
+import typer
+from script import run
 
 from conversion.convert import convert
 from conversion.evaluate import evaluate_model
@@ -25,9 +28,8 @@ NAMES = ("lkdn-s-x4", "lkdn-x4", "mafdn-x4")
 SIZES = ((64, 64), (180, 320))
 
 
-def main() -> None:
+def main(benchmarks: Path, rounds: Annotated[int, typer.Argument()] = 9) -> None:
     """Prints the table."""
-    benchmarks, rounds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 9
     with tempfile.TemporaryDirectory() as folder:
         files = {name: _files(name, Path(folder)) for name in NAMES}
         times = _times({name: CpuEngine(paths[0], threads=1) for name, paths in files.items()}, rounds)
@@ -86,4 +88,4 @@ def _times(engines: dict[str, CpuEngine], rounds: int) -> dict[str, list[list[fl
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -7,35 +7,31 @@ Error is the largest difference to onnxruntime on the untouched .onnx, clipped t
 files taking turns in every round, after warm-up.
 """
 
-import argparse
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
+from script import run
 
 from conversion.silence import import_keras, silenced
 
 
-def main() -> None:
+def main(model: str, onnx: Annotated[Path | None, typer.Argument()] = None, tile: str = "64x64", rounds: int = 200) -> None:
     """Prints one row a route; a route that fails says why."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model")
-    parser.add_argument("onnx", nargs="?")
-    parser.add_argument("--tile", default="64x64")
-    parser.add_argument("--rounds", type=int, default=200)
-    options = parser.parse_args()
     import_keras()
     from conversion.commands.options import parse_size
 
-    tile = parse_size(options.tile)
+    size = parse_size(tile)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files, failures = convert_all(options.model, options.onnx, tile, folder)
-        times = measure(files, tile, options.rounds)
-        errors = {route: difference(path, folder / "source.onnx", tile) for route, path in files.items() if route in times}
+        files, failures = convert_all(model, onnx, size, folder)
+        times = measure(files, size, rounds)
+        errors = {route: difference(path, folder / "source.onnx", size) for route, path in files.items() if route in times}
         sys.stdout.write("| route | ops | rank | CPU partitions | bytes | ms, minimum / median | to Keras | error |\n" + "|---" * 8 + "|\n")
         for route in ROUTES:
             if route in failures:
@@ -47,7 +43,7 @@ def main() -> None:
 ROUTES = ("Keras", "onnx2tf as it comes", "onnx2tf after the rewrites")
 
 
-def convert_all(model: str, source: str | None, tile: tuple[int, int], folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
+def convert_all(model: str, source: Path | None, tile: tuple[int, int], folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
     """The files of the routes that work, and the reasons of those that do not; the .onnx is left in the folder."""
     from conversion.convert import convert
     from conversion.onnx.export import export_onnx
@@ -148,4 +144,4 @@ def row(route: str, path: Path, times: dict[str, list[float]], errors: dict[str,
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from script import run
 
 from conversion.calibration import synthetic_images
 from conversion.export import to_tflite
@@ -51,9 +52,8 @@ class Half:
         return f"100 % | {np.mean(self.psnr):.1f} ({min(self.psnr):.1f}) | {max(self.error):.4f} | {change}"
 
 
-def main() -> None:
+def main(set5: Path, models: list[str]) -> None:
     """Prints both tables, the second one after all rows of the first."""
-    set5, models = Path(sys.argv[1]), sys.argv[2:]
     lavapipe = next(device for device in software_devices() if device.name == "lavapipe")
     change = "PSNR-Y change, dB, mean (worst image)"
     say(f"| network | graph | computed | finite | dB to float32, mean (worst image) | max error | {change} |\n")
@@ -139,4 +139,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

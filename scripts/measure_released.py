@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from script import run
 
 from conversion.convert import convert, tflite_bytes
 from conversion.evaluate import evaluate_model
@@ -21,19 +21,16 @@ from keras_models.loading import load_model
 NAMES = ("LKDN_x2", "LKDN_x3", "LKDN_x4", "LKDN-S_x4")
 
 
-def main() -> None:
+def main(checkpoints: Path, benchmarks: Path) -> None:
     """Prints both tables."""
-    checkpoints, benchmarks = map(Path, sys.argv[1:3])
     say = sys.stdout.write
     say("| checkpoint | Set5 PSNR / SSIM | Set14 | float32 .tflite, Set5 / Set14 | float16 .tflite, Set5 / Set14 | bytes |\n")
     say("|---|---|---|---|---|---|\n")
     ranges = []
     with tempfile.TemporaryDirectory() as folder:
         for name in NAMES:
-            checkpoint, keras_scores = checkpoints / f"{name}.pth", []
-            for data in ("Set5", "Set14"):
-                mean = evaluate_model(checkpoint, benchmarks / data).mean
-                keras_scores.append(f"{mean.psnr_y:.3f} / {mean.ssim_y:.4f}")
+            checkpoint, low_res = checkpoints / f"{name}.pth", []
+            keras_scores = [_scores(checkpoint, benchmarks / "Set5", low_res), _scores(checkpoint, benchmarks / "Set14", [])]
             files, scores = [], []
             for recipe in ("float32", "float16"):
                 path = Path(folder) / f"{name}_{recipe}.tflite"
@@ -44,16 +41,17 @@ def main() -> None:
             say(f"| {name} | {' | '.join([*keras_scores, *scores])} | {sizes} |\n")
             plain = Path(folder) / "plain.tflite"
             plain.write_bytes(tflite_bytes(fold(load_model(checkpoint)), "float32", (64, 64), [], rescaled=False))
-            largest = [measure_half_range(path, _set5(benchmarks, name[-2:])).largest for path in (plain, files[0])]
+            largest = [measure_half_range(path, low_res).largest for path in (plain, files[0])]
             ranges.append(f"| {name} | {largest[0]:.3g} | {largest[1]:.3g} |\n")
             sys.stdout.flush()
     say("\n| checkpoint | plain graph | converted file |\n|---|---|---|\n" + "".join(ranges))
 
 
-def _set5(benchmarks: Path, scale: str) -> list[np.ndarray]:
-    paths = sorted((benchmarks / "Set5" / f"LR{scale}").glob("*.png"))
-    return [np.asarray(Image.open(path).convert("RGB"), np.float32)[None] / 255 for path in paths]
+def _scores(checkpoint: Path, data: Path, low_res: list[np.ndarray]) -> str:
+    """PSNR and SSIM; the low-resolution images (1, H, W, 3) in [0, 1] are added to the list."""
+    mean = evaluate_model(checkpoint, data, see=lambda _, low, *others: low_res.append(low[None].astype(np.float32) / 255)).mean
+    return f"{mean.psnr_y:.3f} / {mean.ssim_y:.4f}"
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -9,20 +9,22 @@ whole photo: every tile by its own statistics, then by common ones after 0, 1, 2
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from PIL import Image
+import typer
+from script import run
 
 from conversion.convert import convert
 from conversion.litert import CpuEngine
 from conversion.upscaling.upscale import upscale_array
 from conversion.whole_image import WholeImageEngine
+from keras_models.photos import read_rgb
 
 
-def main() -> None:
+def main(model: str, photo: Path, tile: Annotated[int, typer.Argument()] = 256) -> None:
     """Prints the table row by row."""
-    model, image = sys.argv[1], np.asarray(Image.open(sys.argv[2]).convert("RGB"), np.float32) / 255
-    tile = int(sys.argv[3]) if len(sys.argv) > 3 else 256
+    image = read_rgb(photo).astype(np.float32) / 255
     with tempfile.TemporaryDirectory() as folder:
         own_path, whole_path = Path(folder) / "own.tflite", Path(folder) / "whole.tflite"
         convert(model, own_path, "float32", (64, 64))
@@ -47,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

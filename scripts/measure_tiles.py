@@ -4,21 +4,22 @@ python scripts/measure_tiles.py MODEL.tflite IMAGE
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from script import run
 
 from conversion.litert import CpuEngine
 from conversion.upscaling.upscale import upscale_array
+from keras_models.photos import read_rgb
 
 HALOS = (0, 8, 16, 24, 32, 48)
 TILE = 64
 
 
-def main() -> None:
+def main(model: Path, photo: Path) -> None:
     """Prints one row: largest difference in 1/255 for each halo."""
-    engine = CpuEngine(sys.argv[1])
-    image = np.asarray(Image.open(sys.argv[2]).convert("RGB"), np.float32) / 255
+    engine, image = CpuEngine(model), read_rgb(photo).astype(np.float32) / 255
     whole = engine.run(image)
     sys.stdout.write("| halo | " + " | ".join(map(str, HALOS)) + " |\n|" + "---|" * (len(HALOS) + 1) + "\n")
     differences = [np.abs(upscale_array(image, engine, tile=TILE, halo=halo) - whole).max() * 255 for halo in HALOS]
@@ -26,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

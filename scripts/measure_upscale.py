@@ -9,18 +9,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
+from script import run
 
 from conversion.litert import CpuEngine
 from conversion.upscaling.images import ImageReader
 from conversion.upscaling.upscale import UpscaleOptions, plan_file, upscale_file
 
 
-def main() -> None:
+def main(model: Path, photo: Path, rounds: Annotated[int, typer.Argument()] = 3) -> None:
     """Prints one line a round, then the ratio."""
-    engine, photo = CpuEngine(sys.argv[1]), Path(sys.argv[2])
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    engine = CpuEngine(model)
     reader = ImageReader(photo)
     plan = plan_file(reader.kind, engine, UpscaleOptions())
     window = reader.read(plan.window[0])[:, : plan.window[1], :3].astype(np.float32) / 255
@@ -42,4 +44,4 @@ def _seconds(work: object) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from script import run
 
 TIMED = (180, 320)
 ROUNDS = 15
@@ -100,4 +101,4 @@ def minima(paths: list[Path]) -> list[float]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main, __doc__)

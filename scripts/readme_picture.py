@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import typer
 from PIL import Image, ImageDraw, ImageFont
+from script import run
 
 SCALE = 4
 CROP = (96, 128, 240, 300)  # top, left, height, width of what is shown
@@ -42,4 +42,4 @@ def main(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main, __doc__)

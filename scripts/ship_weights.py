@@ -7,11 +7,14 @@ The runs are given in order, each started from the one before it; the last one's
 Writes keras_models/weights/PRESET.safetensors (deploy form, PyTorch names), .tflite (float32), .json (the card) and .png.
 """
 
-import argparse
 import csv
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Annotated
+
+import typer
+from script import run
 
 from conversion.convert import convert
 from conversion.evaluate import evaluate_model
@@ -25,20 +28,18 @@ from keras_models.presets import PRESETS, WEIGHTS
 LICENCE = "MIT for the weights; the training photos keep their own licences, see credits"
 
 
-def main() -> None:
-    """Parses the command line and writes the four files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of training runs in order: best.keras, run.json, log.csv")
-    parser.add_argument("--credits", type=Path, required=True, help="CSV with columns source, author, licence: one row per photo")
-    parser.add_argument("--benchmarks", type=Path, required=True, help="folder that holds Set5 and Set14")
-    parser.add_argument("--hardware", required=True)
-    parser.add_argument("--limits", required=True, help="known limits, one sentence")
-    a = parser.parse_args()
-
-    rows, stages = _history(a.runs)
+def main(
+    runs: Annotated[list[Path], typer.Argument(help="folders of training runs in order: best.keras, run.json, log.csv")],
+    credits_csv: Annotated[Path, typer.Option("--credits", help="CSV with columns source, author, licence: one row per photo")],
+    benchmarks: Annotated[Path, typer.Option(help="folder that holds Set5 and Set14")],
+    hardware: Annotated[str, typer.Option()],
+    limits: Annotated[str, typer.Option(help="known limits, one sentence")],
+) -> None:
+    """Writes the four files."""
+    rows, stages = _history(runs)
     name = stages[-1]["settings"]["preset"]
     weights = WEIGHTS / f"{name}.safetensors"
-    save_network(fold(load_model(a.runs[-1] / "best.keras")), weights)
+    save_network(fold(load_model(runs[-1] / "best.keras")), weights)
     card = {
         "name": name,
         "licence": LICENCE,
@@ -46,14 +47,14 @@ def main() -> None:
         "runs": stages,
         "steps": sum(stage["steps"] for stage in stages),
         "hours": round(sum(stage["hours"] for stage in stages), 2),
-        "hardware": a.hardware,
-        "limits": a.limits,
+        "hardware": hardware,
+        "limits": limits,
         "validation_psnr_y": stages[-1]["validation_psnr_y"],
         "quality": {},
-        "training_photos": _credits(a.credits),
+        "training_photos": _credits(credits_csv),
     }
     for folder in ("Set5", "Set14"):
-        mean = evaluate_model(weights, a.benchmarks / folder).mean
+        mean = evaluate_model(weights, benchmarks / folder).mean
         card["quality"][folder] = {"psnr_y": round(mean.psnr_y, 3), "ssim_y": round(mean.ssim_y, 5), "psnr_rgb": round(mean.psnr_rgb, 3)}
     with atomic_output(weights.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
@@ -65,11 +66,11 @@ def main() -> None:
 def _history(runs: list[Path]) -> tuple[list[dict], list[dict]]:
     """The log's rows of all runs with their steps counted through, and what is to be told of each run."""
     rows, stages = [], []
-    for run in runs:
+    for folder in runs:
         before = rows[-1]["step"] if rows else 0
-        own = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader((run / "log.csv").open())]
+        own = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader((folder / "log.csv").open())]
         best = max(own, key=lambda row: row["val_psnr_y"])
-        settings = json.loads((run / "run.json").read_text())["settings"]
+        settings = json.loads((folder / "run.json").read_text())["settings"]
         if settings["start"]:
             settings["start"] = "the run before" if stages else Path(settings["start"]).name
         stage = {"steps": int(best["step"]), "hours": round(best["seconds"] / 3600, 2), "validation_psnr_y": round(best["val_psnr_y"], 3)}
@@ -90,4 +91,4 @@ def _credits(path: Path) -> list[dict]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -41,6 +41,7 @@ CHANGES = {
     r"mobile-sr recipes\b": "--runs 2 --tile 32x32",
     r"mobile-sr benchmark ": "--runs 2",
     r"python scripts/(compare_networks|measure_upscale)\.py": "1",
+    r"python scripts/mixed_precision\.py": "--drop 0.3",
 }
 """Added to a command, so that it is over soon: of a flag that stands there already the last value counts."""
 
@@ -117,7 +118,7 @@ def scratch(tmp_path, shared):
     """A folder with everything that the README speaks of."""
     rng = np.random.default_rng(0)
 
-    def photo(path, width=144, height=128):
+    def photo(path, width=208, height=200):
         path.parent.mkdir(parents=True, exist_ok=True)
         smooth = np.kron(rng.integers(0, 256, (height // 8, width // 8, 3)), np.ones((8, 8, 1)))
         pixels = np.clip(smooth + rng.normal(0, 6, smooth.shape), 0, 255).astype(np.uint8)
@@ -140,7 +141,7 @@ def run(words, folder):
     for pattern, more in CHANGES.items():
         if re.match(pattern, " ".join(words)):
             words = [*words, *more.split()]
-    words = ["lkdn-s" if word == "MODEL" else word for word in words]
+    words = ["lkdn-s" if word in ("MODEL", "CHECKPOINT") else word for word in words]
     program = [sys.executable, "-m", "conversion.cli"] if words[0] == "mobile-sr" else [sys.executable, str(ROOT / words[1])]
     cache = folder / "cache/mobile-sr"
     cache.mkdir(parents=True, exist_ok=True)
