@@ -9,6 +9,7 @@ from PIL import Image
 
 from keras_models.bicubic import shrink
 from keras_models.errors import ImageError, TrainingError
+from keras_models.outputs import cache_folder
 from keras_models.patches import Patches
 from keras_models.photos import load_photos, read_rgb
 from keras_models.real_photos import degrade, gaussian_kernel
@@ -91,6 +92,14 @@ def times_made(monkeypatch):
     original = load_photos.__globals__["_make"]
     monkeypatch.setitem(load_photos.__globals__, "_make", lambda *a: (made.append(1), original(*a)))
     return made
+
+
+@pytest.mark.parametrize(("variable", "place"), [("", "home/.cache/mobile-sr"), ("elsewhere", "elsewhere/mobile-sr")])
+def test_where_the_cache_is(variable, place, tmp_path, monkeypatch):
+    """An empty variable counts as none, as the XDG specification says; else the working folder would be the cache."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", variable and str(tmp_path / variable))
+    assert cache_folder() == tmp_path / place
 
 
 def test_the_cache_is_used_again(folder, cache, monkeypatch):

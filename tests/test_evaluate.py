@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from conftest import RELEASED
+from photos import exif, noise, save_pillow, turned
 from PIL import Image
 
 from conversion.evaluate import evaluate_model
@@ -66,6 +67,19 @@ def test_photos_without_low_res_are_shrunk(shared, converted, tmp_path):
     given = evaluate_model(converted("LKDN-S_x4"), shared / "data/Set5")
     assert {n: old.images[n] for n in ("bird", "woman")} == {n: given.images[n] for n in ("bird", "woman")}
     assert new.low_res == "bicubic, newer MATLAB rule" and new.images["bird"] != old.images["bird"]
+
+
+def test_photos_are_turned_upright(tiny_model, tmp_path):
+    """A camera's sideways JPEG with an orientation scores what the same picture stored upright does."""
+    upright, sideways = tmp_path / "upright", tmp_path / "sideways"
+    samples = noise(48, 40)
+    for folder, stored, orientation in ((upright, samples, 1), (sideways, turned(samples, 6), 6)):
+        folder.mkdir()
+        save_pillow(folder / "a.png", stored, exif=exif(orientation))
+    scores = [evaluate_model(tiny_model("nearest"), folder).images["a"] for folder in (upright, sideways)]
+    assert scores[0] == scores[1]
+    save_pillow(sideways / "a.png", turned(samples, 6))
+    assert evaluate_model(tiny_model("nearest"), sideways).images["a"] != scores[0]
 
 
 def test_two_photos_of_one_name_are_refused(converted, tmp_path):

@@ -23,7 +23,8 @@ from conversion.gpu.devices import package_folder
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+PAGES = [ROOT / "README.md", ROOT / "android_demo/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}
 
 NOT_RUN = {
     r"scripts/setup\.sh": "it made the environment that this test runs in, .ci/run calls it",
