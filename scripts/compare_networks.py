@@ -8,13 +8,14 @@ Times are minimum / median over interleaved rounds, one thread. Prints Markdown.
 
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import keras
 import numpy as np
 import typer
+from interleaved import interleaved
 from script import run
 
 from conversion.convert import convert
@@ -73,18 +74,9 @@ def _quality(name: str, data: Path) -> str:
 
 def _times(engines: dict[str, CpuEngine], rounds: int) -> dict[str, list[list[float]]]:
     """Name -> for every size the milliseconds of every round."""
-    times: dict[str, list[list[float]]] = {name: [] for name in engines}
-    for size in SIZES:
-        window = np.random.default_rng(0).random((*size, 3), np.float32)
-        for name, engine in engines.items():
-            engine.run(window)
-            times[name].append([])
-        for _ in range(rounds):
-            for name, engine in engines.items():
-                start = time.perf_counter()
-                engine.run(window)
-                times[name][-1].append(1e3 * (time.perf_counter() - start))
-    return times
+    windows = [np.random.default_rng(0).random((*size, 3), np.float32) for size in SIZES]
+    of_sizes = [interleaved({name: partial(engine.run, window) for name, engine in engines.items()}, rounds) for window in windows]
+    return {name: [times[name] for times in of_sizes] for name in engines}
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ files taking turns in every round, after warm-up.
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
+from interleaved import interleaved
 from script import run
 
 from conversion.silence import import_keras, silenced
@@ -104,13 +104,7 @@ def measure(files: dict[str, Path], tile: tuple[int, int], rounds: int) -> dict[
         except (RuntimeError, ValueError):
             continue  # Flex operations: the row says "does not run"
         ready[route] = interpreter
-    times: dict[str, list[float]] = {route: [] for route in ready}
-    for _ in range(rounds):
-        for route, interpreter in ready.items():
-            start = time.perf_counter()
-            interpreter.invoke()
-            times[route].append((time.perf_counter() - start) * 1000)
-    return times
+    return interleaved({route: interpreter.invoke for route, interpreter in ready.items()}, rounds)
 
 
 def difference(path: Path, onnx_file: Path, tile: tuple[int, int]) -> float:

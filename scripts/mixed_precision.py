@@ -8,12 +8,13 @@ minimum of interleaved runs of 180x320 on one thread.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Annotated
 
 import numpy as np
 import typer
+from interleaved import interleaved
 from script import run
 
 TIMED = (180, 320)
@@ -35,6 +36,7 @@ def main(
     from conversion.integer.gptq import rounded
     from conversion.integer.int8 import TRACED, ranged, worst_first
     from conversion.integer.recipes import calibration_images, write_quantized
+    from conversion.litert import CpuEngine
     from keras_models.folding import fold
     from keras_models.loading import load_model
 
@@ -74,30 +76,17 @@ def main(
     while enough - few > 1:
         middle = (few + enough) // 2
         few, enough = (few, middle) if loss(middle) <= drop else (middle, enough)
-    times = minima([plain, path_of(0), path_of(enough)])
-    for name, seconds in zip(("float32", "int8", f"int8, {enough} tensors in float"), times):
-        print_row(name, f"{seconds * 1e3:.1f} ms", f"{seconds / times[0]:.2f} of float32")
+    image = np.random.default_rng(0).random((*TIMED, 3), dtype=np.float32)
+    files = {"float32": plain, "int8": path_of(0), f"int8, {enough} tensors in float": path_of(enough)}
+    times = interleaved({name: partial(CpuEngine(path, 1).run, image) for name, path in files.items()}, ROUNDS)
+    for name, taken in times.items():
+        print_row(name, f"{min(taken):.1f} ms", f"{min(taken) / min(times['float32']):.2f} of float32")
 
 
 def print_row(*cells: object) -> None:
     """One row of a Markdown table."""
     sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
     sys.stdout.flush()
-
-
-def minima(paths: list[Path]) -> list[float]:
-    """Seconds of the quickest run of each file, interleaved, one thread."""
-    from conversion.litert import CpuEngine
-
-    engines = [CpuEngine(path, 1) for path in paths]
-    image = np.random.default_rng(0).random((*TIMED, 3), dtype=np.float32)
-    best = [float("inf")] * len(paths)
-    for _ in range(ROUNDS):
-        for index, engine in enumerate(engines):
-            start = perf_counter()
-            engine.run(image)
-            best[index] = min(best[index], perf_counter() - start)
-    return best
 
 
 if __name__ == "__main__":

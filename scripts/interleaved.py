@@ -1,0 +1,22 @@
+"""Times that can be compared: the jobs take turns in every round, so that whatever else the machine does meets all of them."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+
+def interleaved(jobs: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Name -> milliseconds of every round; each job is run once before.
+
+    Args:
+        jobs: name -> what is timed.
+        rounds: how often.
+    """
+    for job in jobs.values():
+        job()
+    times: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(rounds):
+        for name, job in jobs.items():
+            start = perf_counter()
+            job()
+            times[name].append((perf_counter() - start) * 1e3)
+    return times
