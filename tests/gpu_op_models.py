@@ -300,3 +300,11 @@ def build(folder: Path) -> dict[str, Path]:
         net.write(path, function(net))
         files[name] = path
     return files
+
+
+def enlarging(path, operation):
+    """A x2 file of nearest neighbour and one more operation."""
+    net = Net((1, 16, 16, 3))
+    big = net.op("RESIZE_NEAREST_NEIGHBOR", net.x, np.asarray([32, 32], np.int32), options="ResizeNearestNeighbor", out=(1, 32, 32, 3))
+    net.write(path, operation(net, big))
+    return path

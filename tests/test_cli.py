@@ -71,7 +71,7 @@ UPSCALE_CASES = {
     "unknown format": lambda folder, model: ("upscale", photo(folder), "--format", "gif", "--model", model),
     "factor too large": lambda folder, model: ("upscale", photo(folder), "--factor", "9", "--model", model),
     "unknown option": lambda folder, model: ("upscale", photo(folder), "--sharpen", "yes"),
-    "gpu is not there": lambda folder, model: ("upscale", photo(folder), "--gpu", "--model", model),
+    "threads of a GPU": lambda folder, model: ("upscale", photo(folder), "--gpu", "--threads", "2", "--model", model),
     "inspect a picture": lambda folder, model: ("inspect", photo(folder)),
     "evaluate a missing folder": lambda folder, model: ("evaluate", model, "--data", folder / "none"),
     "evaluate an empty folder": lambda folder, model: ("evaluate", model, "--data", folder),

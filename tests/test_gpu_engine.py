@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import one_line_error, run
-from gpu_op_models import Net, constant
+from gpu_op_models import Net, constant, enlarging
 from PIL import Image
 
 from conversion.convert import tflite_bytes
@@ -96,14 +96,6 @@ def test_half_precision_on_set5(name, converted, software_vulkan, shared, tmp_pa
         assert -10 * np.log10(((half - exact) ** 2).mean()) >= HALF_PHOTO_PSNR
         changes.append(measure(to_uint8(half), high, 4).psnr_y - measure(to_uint8(exact), high, 4).psnr_y)
     assert abs(np.mean(changes)) <= 0.02
-
-
-def enlarging(path, operation):
-    """A x2 file of nearest neighbour and one more operation."""
-    net = Net((1, 16, 16, 3))
-    big = net.op("RESIZE_NEAREST_NEIGHBOR", net.x, np.asarray([32, 32], np.int32), options="ResizeNearestNeighbor", out=(1, 32, 32, 3))
-    net.write(path, operation(net, big))
-    return path
 
 
 def test_a_refused_operation_is_named(tmp_path, software_vulkan):

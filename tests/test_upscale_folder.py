@@ -167,7 +167,7 @@ def test_a_result_whose_name_is_too_long_is_refused_and_stops_no_folder(command,
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--gpu",), "GPU engine is not available"),
+        (("--gpu", "--threads", 2), "threads are the CPU's"),
         (("--format", "gif"), "give png"),
         (("--threads", "0"), "give 1 or more"),
         (("--tile", "0"), "give 1"),

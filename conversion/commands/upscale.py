@@ -1,5 +1,8 @@
 """`mobile-sr upscale`: a larger photo, or a folder of them."""
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +12,7 @@ from conversion.commands.progress import progress_bar
 from keras_models.errors import ImageError, ModelError
 
 if TYPE_CHECKING:
-    from conversion.litert import CpuEngine
-    from conversion.upscaling.upscale import UpscaleOptions
+    from conversion.upscaling.upscale import Engine, UpscaleOptions
 
 DEFAULT_MODEL = "lkdn-s-x4"
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
@@ -23,7 +25,7 @@ def upscale(
     tile: Annotated[int | None, typer.Option(help="Side of a tile's core in input pixels; default: 256 to 512, by memory.")] = None,
     halo: Annotated[int | None, typer.Option(help="Input pixels around a tile that the network sees too; default 32.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default all cores.")] = None,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Not in this version: says so and stops.")] = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Run on this machine's Vulkan GPU, in single precision, and nowhere else.")] = False,
     image_format: Annotated[str | None, typer.Option("--format", help="png, jpeg, webp or tiff; default png.")] = None,
     quality: Annotated[int | None, typer.Option(help="1 to 100, for JPEG (default 92) and WebP (90).")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
@@ -32,8 +34,8 @@ def upscale(
     max_megapixels: Annotated[float, typer.Option(help="Refuse larger photos, which may be decompression bombs.")] = 200.0,
 ) -> None:
     """Upscale a photo, or every photo of a folder."""
-    if gpu:
-        raise ModelError("--gpu: the GPU engine is not available in this version: leave --gpu out to run on the CPU")
+    if gpu and threads is not None:
+        raise ModelError(f"--gpu --threads {threads}: threads are the CPU's: leave one of them out")
     if image_format is not None and image_format not in _SUFFIXES:
         raise ImageError(f"--format {image_format}: give {', '.join(_SUFFIXES)}")
 
@@ -41,12 +43,13 @@ def upscale(
 
     options = UpscaleOptions(tile, halo, quality, factor, width, overwrite, max_megapixels)
     _check_input(input_path, max_megapixels)
-    engine = _open_engine(model, threads)
-    ending = f"_{f'{width}w' if width is not None else f'x{engine.scale if factor is None else factor:g}'}"
-    if input_path.is_dir():
-        _folder(input_path, output or input_path.resolve().with_name(input_path.resolve().name + ending), engine, options, image_format)
-    else:
-        _file(input_path, _output_file(input_path, output, ending, image_format), engine, options)
+    with _gpu_engine(model, options) if gpu else _cpu_engine(model, threads, options) as (engine, options):
+        ending = f"_{f'{width}w' if width is not None else f'x{engine.scale if factor is None else factor:g}'}"
+        if input_path.is_dir():
+            target = output or input_path.resolve().with_name(input_path.resolve().name + ending)
+            _folder(input_path, target, engine, options, image_format)
+        else:
+            _file(input_path, _output_file(input_path, output, ending, image_format), engine, options)
 
 
 def _check_input(source: Path, max_megapixels: float) -> None:
@@ -62,11 +65,36 @@ def _check_input(source: Path, max_megapixels: float) -> None:
         ImageReader(source, max_megapixels)
 
 
-def _open_engine(model: str, threads: int | None) -> "CpuEngine":
+@contextlib.contextmanager
+def _cpu_engine(model: str, threads: int | None, options: "UpscaleOptions") -> Iterator[tuple["Engine", "UpscaleOptions"]]:
     from conversion.model_files import tflite_for
     from conversion.whole_image import open_engine
 
-    return open_engine(tflite_for(model), threads)
+    yield open_engine(tflite_for(model), threads), options
+
+
+@contextlib.contextmanager
+def _gpu_engine(model: str, options: "UpscaleOptions") -> Iterator[tuple["Engine", "UpscaleOptions"]]:
+    """The engine, and options for it: its window is the tile, halo included. Says on which device it runs."""
+    from conversion.gpu.devices import system_device
+    from conversion.gpu.engine import NoVulkanDevice
+    from conversion.gpu.window_engine import window_engine
+    from conversion.model_files import tflite_for
+    from conversion.upscaling.upscale import DEFAULT_HALO
+
+    nothing = ModelError("--gpu: no GPU with a Vulkan driver on this machine: leave --gpu out to run on the CPU")
+    device = system_device()
+    if device is None:
+        raise nothing
+    halo = DEFAULT_HALO if options.halo is None else options.halo
+    side = None if options.tile is None else options.tile + 2 * halo
+    with contextlib.ExitStack() as stack:
+        try:
+            engine = stack.enter_context(window_engine(tflite_for(model), device, side))
+        except NoVulkanDevice:
+            raise nothing from None
+        typer.echo(f"mobile-sr: runs on {engine.device}" + (", which is software on the CPU" if engine.software else ""), err=True)
+        yield engine, replace(options, tile=None, halo=options.halo if side is None else halo)
 
 
 def _output_file(source: Path, output: Path | None, ending: str, image_format: str | None) -> Path:
@@ -83,7 +111,7 @@ def _output_file(source: Path, output: Path | None, ending: str, image_format: s
     return output
 
 
-def _file(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOptions") -> None:
+def _file(source: Path, target: Path, engine: "Engine", options: "UpscaleOptions") -> None:
     from conversion.upscaling.upscale import upscale_file
 
     with progress_bar(source.name) as progress:
@@ -91,7 +119,7 @@ def _file(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOpti
     typer.echo(str(target))
 
 
-def _folder(source: Path, target: Path, engine: "CpuEngine", options: "UpscaleOptions", image_format: str | None) -> None:
+def _folder(source: Path, target: Path, engine: "Engine", options: "UpscaleOptions", image_format: str | None) -> None:
     from conversion.upscaling.folder import upscale_folder
 
     with progress_bar(source.name) as progress:

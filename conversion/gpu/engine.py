@@ -112,23 +112,42 @@ def _result(job: GpuJob, folder: Path, number: int, device: VulkanDevice, died: 
     try:
         facts = json.loads((folder / f"{number}.json").read_text())
     except (OSError, ValueError):  # not written, or not to its end
-        return ModelError(f"{job.path}: the GPU engine on {device.name}: {died}{_last_words(log)}")
+        return ModelError(f"{job.path}: the GPU engine on {device.name}: {died}{last_words(log)}")
+    try:
+        name, software = adapter_of(job.path, device, facts, log)
+    except ModelError as error:
+        return error
+    return GpuRun(np.load(folder / f"{number}.npy"), name, software, facts["compile_s"], tuple(facts["run_s"]))
+
+
+def adapter_of(path: Path, device: VulkanDevice, facts: dict, log: str) -> tuple[str, bool]:
+    """The adapter that a file was compiled for, as the engine names it, and whether it is a CPU.
+
+    Args:
+        path: the file, for errors.
+        device: that was asked for.
+        facts: `refused` and `fully_accelerated`, of the process that compiled it.
+        log: what the engine said there.
+
+    Raises:
+        GpuRefusal, NoVulkanDevice, ModelError: as `run_on_gpu`.
+    """
     if "No adapters found" in log:
-        return NoVulkanDevice(f"{job.path}: the Vulkan drivers {device.environment['VK_DRIVER_FILES']} show no device: {_HELP}")
+        raise NoVulkanDevice(f"{path}: the Vulkan drivers {device.environment['VK_DRIVER_FILES']} show no device: {_HELP}")
     if facts["refused"] is not None:
         named = _REFUSED_OPS.search(log)
         reason = ", ".join(named[1].split("\n")) if named else " ".join(facts["refused"].split())[:300]
-        return GpuRefusal(f"{job.path}: the GPU engine refuses it: {reason}")
+        raise GpuRefusal(f"{path}: the GPU engine refuses it: {reason}")
     if not facts["fully_accelerated"]:
-        return GpuRefusal(f"{job.path}: the GPU engine would run a part of it on the CPU")
+        raise GpuRefusal(f"{path}: the GPU engine would run a part of it on the CPU")
     adapter = _ADAPTER.search(log)
     if adapter is None:
-        return ModelError(f"{job.path}: the GPU engine ran but did not name its device: ai-edge-litert 2.3.0 does")
-    outputs = np.load(folder / f"{number}.npy")
-    return GpuRun(outputs, adapter[1].strip(), "CPU" in adapter[2], facts["compile_s"], tuple(facts["run_s"]))
+        raise ModelError(f"{path}: the GPU engine ran but did not name its device: ai-edge-litert 2.3.0 does")
+    return adapter[1].strip(), "CPU" in adapter[2]
 
 
-def _last_words(log: str) -> str:
+def last_words(log: str) -> str:
+    """The last line of an engine's log that is no routine, in brackets."""
     errors = [line for line in log.splitlines() if line and not line.startswith(("INFO", "I0000", "WARNING"))]
     return f" ({errors[-1][:200]})" if errors else ""
 

@@ -1,0 +1,81 @@
+"""`upscale --gpu` on software Vulkan devices: the CPU's picture, or an error; never another picture and never the CPU in silence."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from command_line import one_line_error, run
+from gpu_op_models import enlarging
+from photos import noise, samples_of, save_pillow
+
+from conversion.gpu import window_engine as gpu_window_engine
+from conversion.gpu.engine import GpuRefusal
+from conversion.gpu.window_engine import window_engine
+from conversion.litert import CpuEngine
+from conversion.upscaling.upscale import upscale_array, upscale_file
+from keras_models.errors import ModelError
+
+IMAGE = np.random.default_rng(0).random((50, 41, 3), np.float32)
+
+
+@pytest.fixture
+def device(software_vulkan):
+    return software_vulkan["lavapipe"]
+
+
+@pytest.mark.parametrize("name", ["swiftshader", "lavapipe"])
+def test_windows_make_the_whole_image(name, software_vulkan, tiny_model):
+    """The network sees 6 pixels, the halo of a window of 32 is 8; a file of fixed size runs by its own window of 16."""
+    whole = CpuEngine(tiny_model("random")).run(IMAGE)
+    with window_engine(tiny_model("random"), software_vulkan[name], 32) as engine:
+        assert engine.tile == (32, 32) and engine.software and engine.device
+        assert np.abs(upscale_array(IMAGE, engine) - whole).max() <= 1e-4
+    with window_engine(tiny_model("fixed"), software_vulkan[name]) as engine:
+        assert engine.tile == (16, 16)
+
+
+def test_wrong_results_are_seen(device, tiny_model, monkeypatch):
+    """Control: a GPU that disagrees with the CPU, played by a CPU that disagrees with the GPU."""
+    real = CpuEngine.run
+    monkeypatch.setattr(CpuEngine, "run", lambda self, window: real(self, window) + 0.01)
+    with pytest.raises(ModelError, match="else than the CPU .difference 0.01"), window_engine(tiny_model("random"), device, 32):
+        pass
+
+
+def test_a_process_that_dies_leaves_no_picture(device, tiny_model, tmp_path):
+    source = save_pillow(tmp_path / "a.png", noise(40, 40))
+    with window_engine(tiny_model("random"), device, 32) as engine:
+        engine.run(np.zeros((32, 32, 3), np.float32))
+        os.kill(engine.process, signal.SIGKILL)
+        with pytest.raises(ModelError, match="a.png: the GPU's process ended"):
+            upscale_file(source, tmp_path / "b.png", engine)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_hang_is_an_error(device, tiny_model, monkeypatch):
+    with window_engine(tiny_model("random"), device, 32) as engine:
+        os.kill(engine.process, signal.SIGSTOP)
+        monkeypatch.setattr(gpu_window_engine, "TIME_LIMIT_S", 0.1)
+        with pytest.raises(ModelError, match="did not answer within 0.1 s"):
+            engine.run(np.zeros((32, 32, 3), np.float32))
+
+
+def test_what_no_gpu_takes(device, tiny_model, tmp_path):
+    norm = enlarging(tmp_path / "norm.tflite", lambda net, x: net.op("L2_NORMALIZATION", x, options="L2Norm", out=(1, 32, 32, 3)))
+    with pytest.raises(GpuRefusal, match="refuses it: L2_NORMALIZATION"), window_engine(norm, device):
+        pass
+    with pytest.raises(ModelError, match="computes an integer file in float"), window_engine(tiny_model("int8"), device):
+        pass
+    with pytest.raises(ModelError, match="cannot run at 40x40"), window_engine(tiny_model("fixed"), device, 40):
+        pass
+
+
+def test_command(device, tiny_model, tmp_path):
+    photo = save_pillow(tmp_path / "a.png", noise(50, 41))
+    arguments = ("upscale", photo, "--gpu", "--model", tiny_model("random"))
+    assert "--gpu: no GPU" in one_line_error(run(*arguments, env={**os.environ, "VK_DRIVER_FILES": str(tmp_path / "none.json")}))
+    done = run(*arguments, "--tile", "24", "--halo", "8", env={**os.environ, **device.environment})
+    assert done.returncode == 0 and "runs on llvmpipe" in done.stderr and "software on the CPU" in done.stderr
+    assert run("upscale", photo, tmp_path / "cpu.png", "--model", tiny_model("random")).returncode == 0
+    assert np.abs(samples_of(tmp_path / "a_x2.png").astype(int) - samples_of(tmp_path / "cpu.png")).max() <= 1
