@@ -4,8 +4,14 @@ import pyvips
 from photos import exif, noise, profile, samples_of, save_cmyk, save_pillow, save_vips, smooth, turned
 from PIL import Image
 
-from conversion.upscaling.images import ImageKind, ImageReader, read_image
+from conversion.upscaling.images import ImageKind, ImageReader
 from keras_models.errors import ImageError
+
+
+def read_image(path):
+    """A whole photo: its samples and its kind."""
+    reader = ImageReader(path)
+    return reader.read(reader.kind.height), reader.kind
 
 
 @pytest.mark.parametrize("bands", [1, 2, 3, 4])

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +42,7 @@ def upscale(
 
     options = UpscaleOptions(tile, halo, quality, factor, width, overwrite, max_megapixels)
     _check_input(input_path, max_megapixels)
-    with _gpu_engine(model, options) if gpu else _cpu_engine(model, threads, options) as (engine, options):
+    with _gpu_engine(model) if gpu else contextlib.nullcontext(_cpu_engine(model, threads)) as engine:
         ending = f"_{f'{width}w' if width is not None else f'x{engine.scale if factor is None else factor:g}'}"
         if input_path.is_dir():
             target = output or input_path.resolve().with_name(input_path.resolve().name + ending)
@@ -65,36 +64,32 @@ def _check_input(source: Path, max_megapixels: float) -> None:
         ImageReader(source, max_megapixels)
 
 
-@contextlib.contextmanager
-def _cpu_engine(model: str, threads: int | None, options: "UpscaleOptions") -> Iterator[tuple["Engine", "UpscaleOptions"]]:
+def _cpu_engine(model: str, threads: int | None) -> "Engine":
     from conversion.model_files import tflite_for
     from conversion.whole_image import open_engine
 
-    yield open_engine(tflite_for(model), threads), options
+    return open_engine(tflite_for(model), threads)
 
 
 @contextlib.contextmanager
-def _gpu_engine(model: str, options: "UpscaleOptions") -> Iterator[tuple["Engine", "UpscaleOptions"]]:
-    """The engine, and options for it: its window is the tile, halo included. Says on which device it runs."""
+def _gpu_engine(model: str) -> Iterator["Engine"]:
+    """Says on which device it runs."""
     from conversion.gpu.devices import system_device
     from conversion.gpu.engine import NoVulkanDevice
     from conversion.gpu.window_engine import window_engine
     from conversion.model_files import tflite_for
-    from conversion.upscaling.upscale import DEFAULT_HALO
 
     nothing = ModelError("--gpu: no GPU with a Vulkan driver on this machine: leave --gpu out to run on the CPU")
     device = system_device()
     if device is None:
         raise nothing
-    halo = DEFAULT_HALO if options.halo is None else options.halo
-    side = None if options.tile is None else options.tile + 2 * halo
     with contextlib.ExitStack() as stack:
         try:
-            engine = stack.enter_context(window_engine(tflite_for(model), device, side))
+            engine = stack.enter_context(window_engine(tflite_for(model), device))
         except NoVulkanDevice:
             raise nothing from None
         typer.echo(f"mobile-sr: runs on {engine.device}" + (", which is software on the CPU" if engine.software else ""), err=True)
-        yield engine, replace(options, tile=None, halo=options.halo if side is None else halo)
+        yield engine
 
 
 def _output_file(source: Path, output: Path | None, ending: str, image_format: str | None) -> Path:

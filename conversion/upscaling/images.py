@@ -117,22 +117,6 @@ class ImageReader:
         return np.frombuffer(data, kind.dtype).reshape(rows, kind.width, kind.bands)
 
 
-def read_image(path: str | Path) -> tuple[np.ndarray, ImageKind]:
-    """Read a whole photo.
-
-    Args:
-        path: a PNG, JPEG, WebP or TIFF file.
-
-    Returns:
-        (height, width, bands) uint8 or uint16 as `ImageReader.read`, and the kind.
-
-    Raises:
-        ImageError: as `ImageReader`.
-    """
-    reader = ImageReader(path)
-    return reader.read(reader.kind.height), reader.kind
-
-
 def with_metadata(image: "pyvips.Image", source: "pyvips.Image") -> "pyvips.Image":
     """Give an image the EXIF, XMP, IPTC, ICC profile and resolution of another one, as upright.
 

@@ -42,14 +42,10 @@ class TilePlan:
     """All windows of an image: every pair of a row span and a column span.
 
     Attributes:
-        height: image height, low-resolution pixels.
-        width: image width, low-resolution pixels.
         rows: spans from top to bottom.
         columns: spans from left to right.
     """
 
-    height: int
-    width: int
     rows: tuple[Span, ...]
     columns: tuple[Span, ...]
 
@@ -86,7 +82,7 @@ def plan_tiles(height: int, width: int, tile: int | tuple[int, int], halo: int) 
     tile_height, tile_width = (tile, tile) if isinstance(tile, int) else tile
     _check(tile_height, halo)
     _check(tile_width, halo)
-    return TilePlan(height, width, _even_spans(height, tile_height, halo), _even_spans(width, tile_width, halo))
+    return TilePlan(_even_spans(height, tile_height, halo), _even_spans(width, tile_width, halo))
 
 
 def plan_fixed_tiles(height: int, width: int, window: tuple[int, int], halo: int) -> TilePlan:
@@ -109,7 +105,7 @@ def plan_fixed_tiles(height: int, width: int, window: tuple[int, int], halo: int
     """
     for side in window:
         _check(side - 2 * halo, halo)
-    return TilePlan(height, width, _spans(height, window[0], halo), _spans(width, window[1], halo))
+    return TilePlan(_spans(height, window[0], halo), _spans(width, window[1], halo))
 
 
 def _check(core: int, halo: int) -> None:
