@@ -13,6 +13,7 @@ from conversion.gpu import window_engine as gpu_window_engine
 from conversion.gpu.engine import GpuRefusal
 from conversion.gpu.window_engine import window_engine
 from conversion.litert import CpuEngine
+from conversion.upscaling.folder import upscale_folder
 from conversion.upscaling.upscale import UpscaleOptions, upscale_array, upscale_file
 from keras_models.errors import ModelError
 
@@ -44,22 +45,41 @@ def test_wrong_results_are_seen(device, tiny_model, monkeypatch):
         pass
 
 
-def test_a_process_that_dies_leaves_no_picture(device, tiny_model, tmp_path):
+def test_a_gpu_found_wrong_is_asked_for_no_further_photo(device, tiny_model, tmp_path, monkeypatch):
+    """The CPU agrees at the file's own window and not at that of the photos: each of them fails, not only the first."""
+    real = CpuEngine.run
+    monkeypatch.setattr(CpuEngine, "run", lambda self, window: real(self, window) + 0.01 * (len(window) > 16))
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.png"):
+        save_pillow(tmp_path / "in" / name, noise(24, 20))
+    with window_engine(tiny_model("random"), device) as engine:
+        result = upscale_folder(tmp_path / "in", tmp_path / "out", engine)
+    assert [path.name for path, reason in result.failed if "else than the CPU" in reason] == ["a.png", "b.png"]
+    assert not result.done and not [*(tmp_path / "out").iterdir()]
+
+
+def test_a_process_that_dies_costs_one_photo(device, tiny_model, tmp_path):
     source = save_pillow(tmp_path / "a.png", noise(40, 40))
+    windows_of_16 = UpscaleOptions(tile=4, halo=6)
     with window_engine(tiny_model("random"), device) as engine:
-        engine.run(np.zeros((16, 16, 3), np.float32))
-        os.kill(engine.process, signal.SIGKILL)
-        with pytest.raises(ModelError, match="a.png: the GPU's process ended"):
-            upscale_file(source, tmp_path / "b.png", engine, UpscaleOptions(tile=4, halo=6))
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+        engine.process.kill()
+        with pytest.raises(ModelError, match="a.png: the GPU's process ended with status -9"):
+            upscale_file(source, tmp_path / "b.png", engine, windows_of_16)
+        assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+        upscale_file(source, tmp_path / "b.png", engine, windows_of_16)
 
 
-def test_a_hang_is_an_error(device, tiny_model, monkeypatch):
-    with window_engine(tiny_model("random"), device) as engine:
-        os.kill(engine.process, signal.SIGSTOP)
-        monkeypatch.setattr(gpu_window_engine, "TIME_LIMIT_S", 0.1)
-        with pytest.raises(ModelError, match="did not answer within 0.1 s"):
-            engine.run(np.zeros((16, 16, 3), np.float32))
+@pytest.mark.parametrize("side", [16, 128], ids=["while it computes", "before it has read all"])
+def test_a_hang_is_an_error_and_a_late_answer_belongs_to_nobody(side, device, tiny_model, monkeypatch):
+    photo = np.random.default_rng(1).random((side, side, 3), np.float32)
+    with window_engine(tiny_model("nearest"), device) as engine:
+        right = engine.run(photo)
+        engine.process.send_signal(signal.SIGSTOP)
+        with monkeypatch.context() as patched:
+            patched.setattr(gpu_window_engine, "TIME_LIMIT_S", 0.1)
+            with pytest.raises(ModelError, match="did not answer within 0.1 s"):
+                engine.run(np.zeros_like(photo))
+        np.testing.assert_array_equal(engine.run(photo), right)
 
 
 def test_what_no_gpu_takes(device, tiny_model, tmp_path):

@@ -112,7 +112,7 @@ def _result(job: GpuJob, folder: Path, number: int, device: VulkanDevice, died: 
     try:
         facts = json.loads((folder / f"{number}.json").read_text())
     except (OSError, ValueError):  # not written, or not to its end
-        return ModelError(f"{job.path}: the GPU engine on {device.name}: {died}{last_words(log)}")
+        return ModelError(f"{job.path}: the GPU engine on {device.name}: {died}{_last_words(log)}")
     try:
         name, software = adapter_of(job.path, device, facts, log)
     except ModelError as error:
@@ -146,9 +146,8 @@ def adapter_of(path: Path, device: VulkanDevice, facts: dict, log: str) -> tuple
     return adapter[1].strip(), "CPU" in adapter[2]
 
 
-def last_words(log: str) -> str:
-    """The last line of an engine's log that is no routine, in brackets."""
-    errors = [line for line in log.splitlines() if line and not line.startswith(("INFO", "I0000", "WARNING"))]
+def _last_words(log: str) -> str:
+    errors = [line for line in log.splitlines() if line and not line.startswith(("INFO", "I0000", "WARNING", "Warning"))]
     return f" ({errors[-1][:200]})" if errors else ""
 
 

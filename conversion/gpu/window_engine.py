@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from conversion.gpu.devices import VulkanDevice
-from conversion.gpu.engine import adapter_of, last_words
+from conversion.gpu.engine import adapter_of
 from conversion.gpu.verify import SINGLE_TOLERANCE
 from conversion.litert import CpuEngine
 from conversion.tflite.retile import at_tile
@@ -40,7 +40,7 @@ class WindowEngine:
         bytes_per_pixel: as for `CpuEngine`.
         device: the adapter's name as the engine gives it.
         software: True if that adapter is a CPU.
-        process: id of the process that runs the network.
+        process: runs the network.
     """
 
     passes = 1
@@ -48,6 +48,7 @@ class WindowEngine:
     def __init__(self, exact: CpuEngine, device: VulkanDevice, process: contextlib.ExitStack) -> None:
         self.scale, self.tile, self.resizable, self.bytes_per_pixel = exact.scale, exact.tile, exact.resizable, exact.bytes_per_pixel
         self._exact, self._vulkan, self._closing = exact, device, process
+        self._size: tuple[int, int] | None = None
         self._compile(self.tile)
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
@@ -63,14 +64,20 @@ class WindowEngine:
             ModelError: the GPU's process died or does not answer, or computes something else than the CPU.
         """
         height, width, _ = window_nhwc.shape
-        if (height, width) != self._size:
-            self._compile((height, width))
-        return self._run(window_nhwc)
+        try:
+            if (height, width) != self._size:
+                self._compile((height, width))
+            return self._run(window_nhwc)
+        except BaseException:  # that process is never asked again: its answer may be wrong, or come late for another window
+            self._size = None
+            self._closing.close()
+            raise
 
     def _compile(self, size: tuple[int, int]) -> None:
+        self._size = None
         self._closing.close()
         folder, path = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="mobile-sr-gpu-"))), self._exact.path
-        file, self._log, self._size = folder / "model.tflite", folder / "log", size
+        file, log = folder / "model.tflite", folder / "log"
         file.write_bytes(path.read_bytes() if size == self.tile else at_tile(path.read_bytes(), *size))
         command, environment = python_module("conversion.gpu.serve")
         command += [str(file), json.dumps([1, *size, 3])]
@@ -81,15 +88,16 @@ class WindowEngine:
             env=environment | self._vulkan.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._closing.enter_context(self._log.open("w")),
+            stderr=self._closing.enter_context(log.open("w")),
             start_new_session=True,
         )
         self._closing.enter_context(process)
         self._closing.callback(process.kill)
         assert process.stdin is not None and process.stdout is not None
-        self.process, self._feed, self._answers = process.pid, process.stdin.fileno(), process.stdout.fileno()
+        self.process, self._feed, self._answers = process, process.stdin.fileno(), process.stdout.fileno()
+        os.set_blocking(self._feed, False)
         facts = json.loads(self._read())
-        self.device, self.software = adapter_of(path, self._vulkan, facts, self._log.read_text(errors="replace"))
+        self.device, self.software = adapter_of(path, self._vulkan, facts, log.read_text(errors="replace"))
         noise = np.random.default_rng(0).random((*size, 3), np.float32)
         difference = float(np.abs(self._run(noise) - self._exact.run(noise)).max())
         if not difference <= SINGLE_TOLERANCE:
@@ -97,13 +105,16 @@ class WindowEngine:
                 f"{self.device} computes something else than the CPU (difference {difference:.2g}, {SINGLE_TOLERANCE:g} is allowed): "
                 "leave --gpu out, or update its driver"
             )
+        self._size = size
 
     def _run(self, window: np.ndarray) -> np.ndarray:
-        with contextlib.suppress(OSError):  # it died: there is no answer then
-            left = memoryview(np.ascontiguousarray(window, np.float32).tobytes())
+        left, deadline = memoryview(np.ascontiguousarray(window, np.float32).tobytes()), time.monotonic() + TIME_LIMIT_S
+        with contextlib.suppress(BrokenPipeError):  # it died: there is no answer then
             while left:
+                if not select.select([], [self._feed], [], max(0.0, deadline - time.monotonic()))[1]:
+                    raise _silent()
                 left = left[os.write(self._feed, left) :]
-        height, width = (side * self.scale for side in self._size)
+        height, width = (side * self.scale for side in window.shape[:2])
         return np.frombuffer(self._read(12 * height * width), np.float32).reshape(height, width, 3)
 
     def _read(self, size: int | None = None) -> bytes:
@@ -111,13 +122,17 @@ class WindowEngine:
         answer, deadline = bytearray(), time.monotonic() + TIME_LIMIT_S
         while len(answer) < size if size else not answer.endswith(b"\n"):
             if not select.select([self._answers], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise ModelError(f"the GPU did not answer within {TIME_LIMIT_S:g} s: try a smaller --tile, or leave --gpu out")
+                raise _silent()
             part = os.read(self._answers, 1 << 20 if size else 1)
             if not part:
-                said = last_words(self._log.read_text(errors="replace"))
-                raise ModelError(f"the GPU's process ended{said}: try a smaller --tile, or leave --gpu out")
+                status = self.process.wait()
+                raise ModelError(f"the GPU's process ended with status {status}: try a smaller --tile, or leave --gpu out")
             answer += part
         return bytes(answer)
+
+
+def _silent() -> ModelError:
+    return ModelError(f"the GPU did not answer within {TIME_LIMIT_S:g} s: try a smaller --tile, or leave --gpu out")
 
 
 @contextlib.contextmanager
