@@ -7,6 +7,7 @@ from pathlib import Path
 from conversion.gpu.ops import check_gpu
 from conversion.tflite.file import Tensor, TFLiteFile, read_tflite
 from conversion.tflite.partitions import cpu_partitions
+from keras_models.errors import printable
 
 REPORT_VERSION = 2
 
@@ -83,8 +84,10 @@ class Inspection:
             *(f"GPU        {reason}" for reason in self.gpu_reasons),
         ]
         if self.card is None:
-            return "\n".join([*lines, f"metadata   no mobile_sr card ({', '.join(self.metadata) or 'none at all'})"])
-        return "\n".join([*lines, *(f"card       {key}: {value}" for key, value in self.card.items())])
+            lines.append(f"metadata   no mobile_sr card ({', '.join(self.metadata) or 'none at all'})")
+        else:
+            lines += [f"card       {key}: {value}" for key, value in self.card.items()]
+        return "\n".join(map(printable, lines))
 
 
 def inspect_tflite(path: str | Path) -> Inspection:

@@ -8,7 +8,7 @@ class MobileSRError(Exception):
     """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__("".join(letter if letter.isprintable() else " " for letter in str(message)))
+        super().__init__(printable(str(message)))
 
 
 class CheckpointError(MobileSRError):
@@ -33,6 +33,11 @@ class TrainingError(MobileSRError):
 
 class OutputError(MobileSRError):
     """A file that cannot be written where it was asked for."""
+
+
+def printable(text: str) -> str:
+    """The text on one line that steers no terminal: line breaks, escapes and the like become spaces."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def one_line(error: Exception, length: int = 200) -> str:

@@ -257,6 +257,8 @@ def opened_photo(path: Path) -> Iterator[Image.Image]:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width}x{image.height} pixels, {MAX_PIXELS // 10**6} megapixels are the most")
             yield image
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such photo: check the path") from None
     except Exception as error:  # Pillow's decoders meet damage with any of a dozen types
         raise ImageError(f"{path}: cannot be read ({one_line(error, 120)}): convert it to PNG") from None
 

@@ -26,7 +26,9 @@ import typer
 from peer_engines import Timed, litert, onnxruntime, openvino, pytorch
 from script import run
 
+from conversion.commands.options import parse_size
 from conversion.litert import CpuEngine
+from keras_models.errors import ModelError
 
 TOLERANCE = 2e-4
 OURS = "LiteRT"
@@ -43,12 +45,17 @@ def main(
 ) -> None:
     """Prints the tables."""
     rows: list[dict] = []
+    if not all(count.isdecimal() and int(count) for count in threads.split(",")):
+        raise ModelError(f"--threads {threads}: give numbers, for example 1,2")
     counts = list(map(int, threads.split(",")))
+    tiles = [parse_size(size, "--sizes") for size in filter(None, sizes.split(","))]
     for argument in model:
         name, _, paths = argument.partition("=")
         files = [Path(p) for p in paths.split(",")]
-        for size in filter(None, sizes.split(",")):
-            rows.extend(cell(name, files, *map(int, size.split("x")), count, seconds) for count in counts)
+        if len(files) < 2:
+            raise ModelError(f"--model {argument}: give NAME=TFLITE,ONNX")
+        for tile in tiles:
+            rows.extend(cell(name, files, *tile, count, seconds) for count in counts)
         if photo:
             rows.append(whole_photo(name, files, photo, max(counts)))
         if json_file:

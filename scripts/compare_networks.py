@@ -12,24 +12,28 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import keras
 import numpy as np
 import typer
 from interleaved import interleaved
 from script import run
 
-from conversion.convert import convert
-from conversion.evaluate import evaluate_model
-from conversion.litert import CpuEngine
-from keras_models.folding import fold
-from keras_models.loading import build_preset
-from keras_models.presets import PRESETS
+from conversion.silence import silenced
+
+with silenced():  # TensorFlow talks while it is imported
+    import keras
+
+    from conversion.convert import convert
+    from conversion.evaluate import evaluate_model
+    from conversion.litert import CpuEngine
+    from keras_models.folding import fold
+    from keras_models.loading import build_preset
+    from keras_models.presets import PRESETS
 
 NAMES = ("lkdn-s-x4", "lkdn-x4", "mafdn-x4")
 SIZES = ((64, 64), (180, 320))
 
 
-def main(benchmarks: Path, rounds: Annotated[int, typer.Argument()] = 9) -> None:
+def main(benchmarks: Path, rounds: Annotated[int, typer.Argument(min=1)] = 9) -> None:
     """Prints the table."""
     with tempfile.TemporaryDirectory() as folder:
         files = {name: _files(name, Path(folder)) for name in NAMES}

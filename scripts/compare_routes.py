@@ -21,7 +21,12 @@ from script import run
 from conversion.silence import import_keras, silenced
 
 
-def main(model: str, onnx: Annotated[Path | None, typer.Argument()] = None, tile: str = "64x64", rounds: int = 200) -> None:
+def main(
+    model: str,
+    onnx: Annotated[Path | None, typer.Argument()] = None,
+    tile: str = "64x64",
+    rounds: Annotated[int, typer.Option(min=1)] = 200,
+) -> None:
     """Prints one row a route; a route that fails says why."""
     import_keras()
     from conversion.commands.options import parse_size

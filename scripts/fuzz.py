@@ -302,6 +302,8 @@ def main() -> None:
             _write_seeds(name, given.out / name)
     elif given.replay:
         name, _, trial = given.replay.partition(":")
+        if name not in READERS or not trial.isdecimal():
+            parser.error(f"--replay {given.replay}: give READER:TRIAL, for example png:296")
         make_seeds([name], given.out)
         folder = given.out / name / "replay"
         (folder / "scratch").mkdir(parents=True, exist_ok=True)

@@ -16,20 +16,25 @@ import numpy as np
 from PIL import Image
 from script import run
 
-from conversion.calibration import synthetic_images
-from conversion.export import to_tflite
-from conversion.gpu.devices import VulkanDevice, software_devices
-from conversion.gpu.engine import GpuJob, run_on_gpu
-from conversion.gpu.half_emulation import half_kinds, round_to_half
-from conversion.litert import CpuEngine
-from conversion.rescaling import within_half_range
-from conversion.rewrites import deploy_graph
-from conversion.tflite.half_range import tensor_ranges
-from conversion.tflite.retile import at_tile
-from keras_models.folding import fold
-from keras_models.graph import Graph, to_keras
-from keras_models.loading import load_model
-from keras_models.metrics import measure, to_uint8
+from conversion.silence import silenced
+
+with silenced():  # TensorFlow talks while it is imported
+    from conversion.calibration import synthetic_images
+    from conversion.evaluate import photos_in
+    from conversion.export import to_tflite
+    from conversion.gpu.devices import VulkanDevice, software_devices
+    from conversion.gpu.engine import GpuJob, run_on_gpu
+    from conversion.gpu.half_emulation import half_kinds, round_to_half
+    from conversion.litert import CpuEngine
+    from conversion.rescaling import within_half_range
+    from conversion.rewrites import deploy_graph
+    from conversion.tflite.half_range import tensor_ranges
+    from conversion.tflite.retile import at_tile
+    from keras_models.errors import ModelError
+    from keras_models.folding import fold
+    from keras_models.graph import Graph, to_keras
+    from keras_models.loading import load_model
+    from keras_models.metrics import measure, to_uint8
 
 TILE = (64, 64)  # the rescaling is measured on images of this size, as `convert --tile 64x64` does
 
@@ -54,7 +59,10 @@ class Half:
 
 def main(set5: Path, models: list[str]) -> None:
     """Prints both tables, the second one after all rows of the first."""
-    lavapipe = next(device for device in software_devices() if device.name == "lavapipe")
+    photos_in(set5)  # an empty folder is refused before the work
+    lavapipe = next((device for device in software_devices() if device.name == "lavapipe"), None)
+    if lavapipe is None:
+        raise ModelError("lavapipe, a software Vulkan device, is not there: run scripts/gpu_packages.sh")
     change = "PSNR-Y change, dB, mean (worst image)"
     say(f"| network | graph | computed | finite | dB to float32, mean (worst image) | max error | {change} |\n")
     say("|---|---|---|---|---|---|---|\n")

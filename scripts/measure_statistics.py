@@ -15,14 +15,17 @@ import numpy as np
 import typer
 from script import run
 
-from conversion.convert import convert
-from conversion.litert import CpuEngine
-from conversion.upscaling.upscale import upscale_array
-from conversion.whole_image import WholeImageEngine
-from keras_models.photos import read_rgb
+from conversion.silence import silenced
+
+with silenced():  # TensorFlow talks while it is imported
+    from conversion.convert import convert
+    from conversion.litert import CpuEngine
+    from conversion.upscaling.upscale import upscale_array
+    from conversion.whole_image import WholeImageEngine
+    from keras_models.photos import read_rgb
 
 
-def main(model: str, photo: Path, tile: Annotated[int, typer.Argument()] = 256) -> None:
+def main(model: str, photo: Path, tile: Annotated[int, typer.Argument(min=1)] = 256) -> None:
     """Prints the table row by row."""
     image = read_rgb(photo).astype(np.float32) / 255
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from conversion.upscaling.images import ImageReader
 from conversion.upscaling.upscale import UpscaleOptions, plan_file, upscale_file
 
 
-def main(model: Path, photo: Path, rounds: Annotated[int, typer.Argument()] = 3) -> None:
+def main(model: Path, photo: Path, rounds: Annotated[int, typer.Argument(min=1)] = 3) -> None:
     """Prints one line a round, then the ratio."""
     engine = CpuEngine(model)
     reader = ImageReader(photo)

@@ -29,6 +29,9 @@ def main(
     drop: float = 0.05,
 ) -> None:
     """Prints one row for every number of tensors that was tried, then the times of the fewest and of the all-integer file."""
+    from conversion.silence import import_keras
+
+    import_keras()
     from conversion.convert import card_for, convert
     from conversion.evaluate import evaluate_model
     from conversion.integer.channel_split import rounding_noise

@@ -19,6 +19,7 @@ from conversion.litert import CpuEngine
 from conversion.onnx.route import read_and_rewrite
 from conversion.predictors import open_predictor
 from conversion.tflite.check import packed, parse_checked
+from conversion.tflite.file import with_metadata
 from conversion.upscaling.folder import upscale_folder
 from conversion.upscaling.images import ImageReader
 from conversion.upscaling.upscale import UpscaleOptions
@@ -341,6 +342,16 @@ def test_python_files_among_the_photos_are_not_imported(tmp_path, monkeypatch, t
     control, _ = isolation.python_module("json")
     subprocess.run([part for part in control if part != "-P"], check=False, env={**os.environ}, stdin=subprocess.DEVNULL)
     assert (tmp_path / "executed").exists()
+
+
+def test_names_and_cards_steer_no_terminal(tiny_model, tmp_path):
+    data = with_metadata(tiny_model("nearest").read_bytes(), {"name": "\x1b[2J\nnext line"})
+    model = parse_checked(data, "nearest")
+    model.operatorCodes[0].customCode = b"\x1b]0;owned\x07\nOp"
+    (tmp_path / "names.tflite").write_bytes(packed(model))
+    lines = inspect_tflite(tmp_path / "names.tflite").as_text().split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert sum("CUSTOM: ]0;owned  Op" in line for line in lines) >= 1 and "card       name:  [2J next line" in lines
 
 
 def test_a_tflite_without_operations(tiny_model, tmp_path):

@@ -3,6 +3,8 @@
 import functools
 from typing import Any
 
+from keras_models.errors import printable
+
 
 def operation_name(code: Any) -> str:
     """The operation of a `ModelT`'s operator code: "CONV_2D", "CUSTOM:name", or "UNKNOWN:number" of a newer schema."""
@@ -16,8 +18,8 @@ def type_name(number: int) -> str:
 
 
 def text_of(value: bytes | str | None) -> str:
-    """A name as the object API gives it (bytes, text or nothing), as text."""
-    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+    """A name as the object API gives it (bytes, text or nothing), as text without what would steer a terminal."""
+    return printable(value.decode(errors="replace") if isinstance(value, bytes) else value or "")
 
 
 @functools.cache
