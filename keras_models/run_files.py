@@ -73,7 +73,7 @@ class RunFiles:
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {str(i): array for i, array in enumerate(checkpoint.arrays)}
         np.savez(buffer, facts=np.array(json.dumps(facts)), **arrays)
-        self.replace("last.npz", lambda path: path.write_bytes(buffer.getbuffer()))
+        self.replace("last.npz", lambda path: path.write_bytes(buffer.getvalue()))  # getbuffer: Python 3.12.1 crashes later if the disk is full
 
     def write_json(self, name: str, content: dict) -> None:
         """Replaces a JSON file."""
