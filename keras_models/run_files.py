@@ -73,7 +73,8 @@ class RunFiles:
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {str(i): array for i, array in enumerate(checkpoint.arrays)}
         np.savez(buffer, facts=np.array(json.dumps(facts)), **arrays)
-        self.replace("last.npz", lambda path: path.write_bytes(buffer.getvalue()))  # getbuffer: Python 3.12.1 crashes later if the disk is full
+        data = buffer.getvalue()  # a copy: an error while getbuffer() is written makes Python 3.12.1 crash later
+        self.replace("last.npz", lambda path: path.write_bytes(data))
 
     def write_json(self, name: str, content: dict) -> None:
         """Replaces a JSON file."""
