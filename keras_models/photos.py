@@ -213,6 +213,8 @@ def _ahead(pool: ThreadPoolExecutor, sources: list[_Source], scale: int) -> Iter
 
 def _decode(source: _Source, scale: int) -> tuple[np.ndarray, np.ndarray] | str:
     """(low, high) of one source, or why it cannot be used."""
+    if source.low and not source.low.is_file():
+        return f"there is no {source.low.parent.name}/{source.low.name}"
     try:
         high = read_rgb(source.high)
         low = read_rgb(source.low) if source.low else None
