@@ -262,10 +262,11 @@ def test_tensors_left_in_float_lose_less(network, photos, tmp_path):
     network.save(tmp_path / "tiny.keras")
     image = smooth(1)[0]
     truth = keras.ops.convert_to_numpy(network(image[None]))[0].clip(0, 1)
+    last_rounding = ((np.rint(truth * 255) / 255 - truth) ** 2).mean()  # of the 8-bit picture: both files have it
     errors = []
     for count in (0, 30):
         card = convert(tmp_path / "tiny.keras", tmp_path / "mixed.tflite", "int8", (32, 32), photos, float_tensors=count)
-        errors.append((run(tmp_path / "mixed.tflite", image) - truth).std())
-    assert card.recipe == "int8, 30 tensors in float" and errors[1] < 0.9 * errors[0]
+        errors.append(((run(tmp_path / "mixed.tflite", image) - truth) ** 2).mean() - last_rounding)
+    assert card.recipe == "int8, 30 tensors in float" and errors[1] < 0.75 * errors[0], errors
     with pytest.raises(ConversionError, match="only --recipe int8"):
         convert(tmp_path / "tiny.keras", tmp_path / "mixed.tflite", "float32", (32, 32), float_tensors=3)
