@@ -52,13 +52,7 @@ class WindowEngine:
         self._compile(self.tile)
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
-        """Upscale one window.
-
-        Args:
-            window_nhwc: (h, w, 3) float32 RGB in [0, 1]; h and w are free if `resizable`, else they are `tile`.
-
-        Returns:
-            (scale * h, scale * w, 3) float32 RGB, not clipped.
+        """Upscale one window; arguments and result are those of `CpuEngine.run`.
 
         Raises:
             ModelError: the GPU's process died or does not answer, or computes something else than the CPU.
@@ -74,7 +68,6 @@ class WindowEngine:
             raise
 
     def _compile(self, size: tuple[int, int]) -> None:
-        self._size = None
         self._closing.close()
         folder, path = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="mobile-sr-gpu-"))), self._exact.path
         file, log = folder / "model.tflite", folder / "log"
