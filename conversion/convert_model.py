@@ -10,8 +10,9 @@ import numpy as np
 from conversion.calibration_images import photo_crops, synthetic_images
 from conversion.graph.avx512 import for_wide_vectors
 from conversion.graph.exact_rewrites import deploy_graph
+from conversion.graph.from_keras import graph_of, multi_adds
 from conversion.graph.half_range import within_half_range
-from conversion.graph.ir import graph_of, multi_adds, to_keras
+from conversion.graph.to_keras import to_keras
 from conversion.graph.whole_image_inputs import epsilon_of, exact_sweeps, has_statistics, with_statistics_input
 from conversion.model_card import Card, made_card, sha256_of, source_facts, source_of, tool_versions, weights_digest
 from conversion.onnx.route import convert_onnx
@@ -156,6 +157,6 @@ def card_for(model: str | Path, deploy: keras.Model, recipe: str, tile: tuple[in
         source=source.name,
         weights_sha256=sha256_of(source) if source.is_file() else weights_digest(deploy),
         parameters=deploy.count_params(),
-        multi_adds=multi_adds(deploy, *tile),
+        multi_adds=multi_adds(graph_of(deploy, *tile)),
         tools=tool_versions(),
     )

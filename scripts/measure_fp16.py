@@ -25,7 +25,8 @@ with silenced():  # TensorFlow talks while it is imported
     from conversion.gpu.engine import GpuJob, run_on_gpu
     from conversion.graph.exact_rewrites import deploy_graph
     from conversion.graph.half_range import within_half_range
-    from conversion.graph.ir import Graph, to_keras
+    from conversion.graph.ir import Graph
+    from conversion.graph.to_keras import to_keras
     from conversion.measuring.evaluate import photos_in
     from conversion.tflite.converter import to_tflite
     from conversion.tflite.half_emulation import half_kinds, round_to_half

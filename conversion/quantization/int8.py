@@ -14,14 +14,10 @@ from conversion.quantization.gptq import rounded
 from conversion.quantization.int8_graph import int8_graph
 from conversion.quantization.ranges import find_ranges
 from conversion.quantization.sensitivity import Trace, trace
-from keras_models.system.errors import ConversionError
 
 CALIBRATION_TILE = 48  # low-resolution pixels
 CROPS = 64
 TRACED = 14  # crops whose every value is kept
-OPERATIONS = {"input", "conv2d", "depthwise_conv2d", "gelu", "relu", "leaky_relu", "sigmoid", "add", "multiply", "concatenate", "rsqrt"}
-OPERATIONS |= {"depth_to_space", "clip"}
-"""Operations with an integer kernel in LiteRT that was tried here."""
 
 
 def int8_form(deploy: keras.Model, images: np.ndarray) -> Graph:
@@ -35,9 +31,6 @@ def int8_form(deploy: keras.Model, images: np.ndarray) -> Graph:
         ConversionError: an operation that has no int8 form here.
     """
     graph = int8_graph(deploy, images.shape[1], images.shape[2], images[:8])
-    strange = sorted({node.op for node in graph.nodes.values()} - OPERATIONS)
-    if strange:
-        raise ConversionError(f"{deploy.name}: no integer form of {', '.join(strange)} is known: give --recipe float16 or dynamic_int8")
     graph = equalised(graph, images)
     merge_tail(graph)
     return graph

@@ -7,7 +7,7 @@ import numpy as np
 
 from conversion.graph.exact_rewrites import deploy_graph
 from conversion.graph.half_range import within_half_range
-from conversion.graph.ir import to_keras
+from conversion.graph.to_keras import to_keras
 from conversion.model_card import Card
 from conversion.quantization.fake_quant import int8_tflite
 from conversion.quantization.gptq import rounded

@@ -114,7 +114,8 @@ def test_dilated_convolutions_with_free_batch_are_refused(released, tmp_path):
 
 def test_split_graph_is_counted(released, tmp_path):
     """Control: without nesting, LKDN's CONCATENATION of 8 splits the CPU graph."""
-    from conversion.graph.ir import graph_of, to_keras
+    from conversion.graph.from_keras import graph_of
+    from conversion.graph.to_keras import to_keras
     from conversion.tflite.converter import to_tflite
 
     path = tmp_path / "flat.tflite"

@@ -11,7 +11,7 @@ from conversion.convert_model import convert
 from conversion.engines.cpu import CpuEngine
 from conversion.engines.predictor import open_predictor
 from conversion.engines.whole_image import MergedMoments, WholeImageEngine, open_engine
-from conversion.graph.ir import graph_of
+from conversion.graph.from_keras import graph_of
 from conversion.graph.whole_image_inputs import exact_sweeps, has_statistics, with_statistics_input
 from conversion.upscaling.pipeline import upscale_array
 from keras_models.lkdn import LKDN

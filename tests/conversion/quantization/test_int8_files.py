@@ -10,7 +10,8 @@ from support.networks import randomise
 
 from conversion.convert_model import convert
 from conversion.engines.cpu import CpuEngine
-from conversion.graph.ir import graph_of, to_keras
+from conversion.graph.from_keras import graph_of
+from conversion.graph.to_keras import to_keras
 from conversion.measuring.evaluate import evaluate_model
 from conversion.measuring.inspection import inspect_tflite
 from conversion.quantization.fake_quant import int8_tflite, with_fake_quant

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from support.networks import randomise
 
-from conversion.graph.ir import Graph, Node, graph_of, to_keras
+from conversion.graph.from_keras import graph_of
+from conversion.graph.ir import Graph, Node
+from conversion.graph.to_keras import to_keras
 from conversion.quantization.channel_split import rounding_noise, split_by_range
 from conversion.quantization.equalization import centre, channel_extremes, equalise, equalised
 from conversion.quantization.fake_quant import fixed_ranges, range_groups
