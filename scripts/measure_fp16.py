@@ -95,7 +95,7 @@ def study(graph: Graph, images: list, device: VulkanDevice, folder: Path) -> tup
     decibels: dict[str, float] = {}
     smallest = min(low.size for low, _ in images)
     path, rounded = folder / "whole.tflite", folder / "rounded.tflite"
-    converted = to_tflite(to_keras(graph, *TILE), "float32")
+    converted = to_tflite(to_keras(graph, *TILE))
     for low, high in images:
         data = at_tile(converted, *low.shape[:2])
         path.write_bytes(data)

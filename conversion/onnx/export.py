@@ -15,11 +15,10 @@ from conversion.graph.from_keras import graph_of
 from conversion.graph.half_range import within_half_range
 from conversion.graph.ir import Graph
 from conversion.graph.ops import OPS, missing_cell
-from conversion.model_card import sha256_of, source_facts, source_of
 from conversion.onnx.load import OPSET
 from conversion.onnx.rescaling import open_session
-from keras_models.checkpoints.loading import load_model
-from keras_models.folding import fold
+from conversion.source import ModelLike, ModelSource
+from keras_models.base import SuperResolution
 from keras_models.system.atomic_files import atomic_output
 from keras_models.system.errors import ConversionError
 
@@ -27,14 +26,14 @@ TOLERANCE = 2e-5
 CALIBRATION_SIDE = 64
 
 
-def export_onnx(model: str | Path, target: str | Path, calibration: str | Path | None = None) -> float:
+def export_onnx(model: ModelLike, target: str | Path, calibration: str | Path | None = None) -> float:
     """Writes a network as ONNX: "image" [n, 3, h, w] float32 in [0, 1] to "upscaled" [n, 3, s*h, s*w], clipped to [0, 1].
 
     It is the deploy form with the powers of two that keep its intermediates inside half precision; its metadata entry
     `mobile_sr` (JSON) says what it is.
 
     Args:
-        model: preset name, .keras file or checkpoint; a training form is folded first.
+        model: preset name, .keras file, checkpoint or network in memory; a training form is folded first.
         target: an .onnx.
         calibration: folder of photos that ranges are measured on, besides the built-in images.
 
@@ -44,7 +43,8 @@ def export_onnx(model: str | Path, target: str | Path, calibration: str | Path |
     Raises:
         ConversionError: an operation without a counterpart, or a file that computes something else.
     """
-    deploy = fold(load_model(model))
+    source = ModelSource.of(model)
+    deploy = source.deploy()
     side = (CALIBRATION_SIDE, CALIBRATION_SIDE)
     images = synthetic_images(*side) + (photo_crops(calibration, *side) if calibration is not None else [])
     graph = graph_of(deploy)
@@ -52,10 +52,10 @@ def export_onnx(model: str | Path, target: str | Path, calibration: str | Path |
     add_before_shuffle(graph)
     clip_output(graph)
     proto = onnx_model(within_half_range(graph, images))
-    helper.set_model_props(proto, {"mobile_sr": json.dumps(_facts(model, deploy), sort_keys=True)})
+    helper.set_model_props(proto, {"mobile_sr": json.dumps(_facts(source, deploy), sort_keys=True)})
     error = _difference(deploy, proto)
     if not error <= TOLERANCE:
-        raise ConversionError(f"{target}: the exported file differs from {model} by {error:.2g}: report the network")
+        raise ConversionError(f"{target}: the exported file differs from {source.label} by {error:.2g}: onnxruntime computes one of its operations otherwise")
     with atomic_output(target) as temporary:
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
     return error
@@ -118,9 +118,7 @@ def _difference(deploy: keras.Model, proto: onnx.ModelProto) -> float:
     return largest
 
 
-def _facts(model: str | Path, deploy: keras.Model) -> dict:
-    source = source_of(model)
-    beside = source_facts(source)
+def _facts(source: ModelSource, deploy: SuperResolution) -> dict:
     return {
         "name": deploy.name,
         "family": type(deploy).__name__,
@@ -128,9 +126,9 @@ def _facts(model: str | Path, deploy: keras.Model) -> dict:
         "halo": deploy.halo,
         "receptive_radius": deploy.receptive_radius,
         "range": [0.0, 1.0],
-        "source": source.name,
-        "source_sha256": sha256_of(source),
+        "source": source.file_name,
+        "source_sha256": source.sha256,
         "parameters": deploy.count_params(),
-        "licence": beside.get("licence", "unknown"),
-        "credit": beside.get("credit", "unknown"),
+        "licence": source.facts.get("licence", "unknown"),
+        "credit": source.facts.get("credit", "unknown"),
     }

@@ -4,10 +4,9 @@ Each rewrite is a pattern that holds or is left alone; nothing knows a network. 
 images: centring and equalisation (`conversion.quantization.equalization`) and the ranges (`conversion.quantization.ranges`).
 """
 
-import keras
 import numpy as np
 
-from conversion.graph.exact_rewrites import deploy_graph
+from conversion.graph.exact_rewrites import rewritten
 from conversion.graph.half_range import measure_ranges, rescale
 from conversion.graph.ir import Graph, Node
 from conversion.graph.ops import OPS, missing_cell
@@ -16,13 +15,11 @@ PATCHES = "image_patches"
 MAX_PATCH = 75  # a 5x5 convolution of RGB: channels of the copied patches, without the last
 
 
-def int8_graph(model: keras.Model, height: int, width: int, images: np.ndarray) -> Graph:
+def int8_graph(graph: Graph, images: np.ndarray) -> Graph:
     """The rewritten graph of a network, before centring and equalisation.
 
     Args:
-        model: deploy form.
-        height: low-resolution pixels.
-        width: low-resolution pixels.
+        graph: plain, of the deploy form; not changed.
         images: (N, h, w, 3) float32 in [0, 1], for the powers of two that bring every value to order one.
 
     Raises:
@@ -31,7 +28,7 @@ def int8_graph(model: keras.Model, height: int, width: int, images: np.ndarray) 
     Returns:
         A graph of float32 weights without a clip at its end: its output's range, fixed to [0, 1], clips.
     """
-    graph = deploy_graph(model, height, width)
+    graph = rewritten(graph)
     graph = rescale(graph, measure_ranges(graph, [images]))
     drop_clip(graph)
     image_skip(graph)

@@ -8,7 +8,7 @@ from conversion.graph.from_keras import graph_of, multi_adds
 from keras_models.checkpoints.loading import build_preset
 from keras_models.folding import fold
 from keras_models.lkdn import LKDN
-from keras_models.presets import PRESETS
+from keras_models.registry import PRESETS
 from keras_models.system.errors import ModelError
 
 KEYS = {"random_LKDN-S_x4": "random LKDN-S", "random_LKDN-S_idt_x4": "random LKDN-S idt"}

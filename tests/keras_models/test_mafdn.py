@@ -15,7 +15,7 @@ from keras_models.checkpoints.loading import build_preset, load_model, model_fro
 from keras_models.checkpoints.state_dict import load_state, state_of
 from keras_models.folding import fold, fold_error
 from keras_models.mafdn import MAFDN
-from keras_models.presets import PRESETS
+from keras_models.registry import PRESETS
 from keras_models.system.errors import CheckpointError, ModelError
 
 MULTI_ADDS_X4 = 33_785_862_912

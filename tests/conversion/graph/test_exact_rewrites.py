@@ -19,7 +19,7 @@ from conversion.graph.ir import Graph, Node
 from conversion.graph.to_keras import to_keras
 from keras_models.checkpoints.loading import build_preset
 from keras_models.folding import fold
-from keras_models.presets import PRESETS
+from keras_models.registry import PRESETS
 
 RNG = np.random.default_rng(0)
 
