@@ -55,7 +55,7 @@ def digest(data: bytes) -> str:
 
     model = parse_checked(data, "converted model")
     for tensor in model.subgraphs[0].tensors:
-        tensor.name = re.sub(rb"(^|;)(functional|super_resolution)(_\d+)*/", rb"\1", tensor.name)
+        tensor.name = re.sub(rb"(^|;)(functional|super_resolution)(_\d+)*/", rb"\1", tensor.name or b"")
     return hashlib.sha256(packed(model)).hexdigest()
 
 

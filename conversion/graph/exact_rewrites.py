@@ -69,7 +69,7 @@ def merge_thin_pointwise(graph: Graph) -> None:
 
 
 def affine_before_shuffle(graph: Graph) -> None:
-    """scale * x + offset behind DEPTH_TO_SPACE is the same before it, at the small size, where a convolution may take it over."""
+    """Scale * x + offset behind DEPTH_TO_SPACE is the same before it, at the small size, where a convolution may take it over."""
     for node in list(graph.nodes.values()):
         if node.op != "affine":
             continue

@@ -99,6 +99,22 @@ def quantize(
 
     Raises:
         MobileSRError: as for `train`, an unknown `io`, a target that does not end in .tflite, or a tensor that stayed in float.
+
+    Example:
+        >>> import conversion, keras_models, tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from conversion.quantization.qat.run import QatRun
+        >>> from conversion.quantization.qat.settings import QatSettings
+        >>> network = keras_models.LKDN(scale=2, features=4, attention_channels=4, blocks=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "photos").mkdir()
+        ...     for name in "ab":
+        ...         Image.effect_noise((96, 96), 80).convert("RGB").save(f"{folder}/photos/{name}.png")
+        ...     run = QatRun(Path(folder) / "run", Path(folder) / "photos", None, Path(folder) / "cache")
+        ...     settings = QatSettings(steps=2, batch=2, patch=16, interval=2)
+        ...     conversion.quantize_aware_training(network, run, settings, (32, 32), "int8").steps
+        2
     """
     if io not in ("int8", "uint8"):
         raise ConversionError(f"--io {io}: give int8 or uint8")
