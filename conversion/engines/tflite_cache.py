@@ -1,16 +1,16 @@
 """From a model argument to a .tflite: shipped, given, or converted once and kept in the user's cache."""
 
-import contextlib
 import hashlib
-import subprocess
+from functools import partial
 from pathlib import Path
 
 from keras_models.presets import WEIGHTS, preset_meant
 from keras_models.system.atomic_files import cache_folder, make_folder
 from keras_models.system.errors import ConversionError, ModelError
-from keras_models.system.sandbox import python_module
+from keras_models.system.processes import Task, call
 
-_PATIENCE_S = 20
+LIMIT_S = 2 * 3600.0
+"""For a conversion: a network takes half a minute, and an .onnx may take what `conversion.onnx.route` allows its parts."""
 
 
 def tflite_for(model: str | Path) -> Path:
@@ -44,26 +44,22 @@ def _converted(model: str, source: Path) -> Path:
         make_folder(target.parent)
         # Whole-image statistics, where a network has any, because a photo is upscaled in tiles. The converter leaks memory and
         # sets global state, so it gets a process of its own.
-        command, environment = python_module("conversion.commands.main")
-        status, said = _run([*command, "convert", model, "-o", str(target), "--whole-image"], environment)
-        if status:
-            last = (said.strip().splitlines() or ["it gave no reason"])[-1]
-            raise ConversionError(last.removeprefix("mobile-sr: "))
+        call(Task(f"{__name__}:convert_here", [model, str(target)], LIMIT_S, partial(_broken, model)))
     return target
 
 
-def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Status and standard error of a process; when this one is stopped, that one is too, and may clean up."""
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            _, said = process.communicate()
-        except BaseException:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_PATIENCE_S)
-            process.kill()
-            raise
-    return process.returncode, said
+def _broken(model: str, how: str) -> ConversionError:
+    return ConversionError(f"{model}: its conversion: {how}")
+
+
+def convert_here(model: str, target: str) -> None:
+    """Converts, in the process that `tflite_for` starts for it."""
+    from keras_models.system.quiet import import_keras
+
+    import_keras()
+    from conversion.convert_model import convert
+
+    convert(model, target, whole_image=True)
 
 
 def _code_fingerprint() -> bytes:
