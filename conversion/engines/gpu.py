@@ -67,7 +67,8 @@ class WindowEngine:
         folder, path = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="mobile-sr-gpu-"))), self._exact.path
         file, log = folder / "model.tflite", folder / "log"
         file.write_bytes(path.read_bytes() if size == self.tile else at_tile(path.read_bytes(), *size))
-        task = Task("conversion.gpu.run:windows", [str(file), [1, *size, 3], str(log)], TIME_LIMIT_S, _failed, self._vulkan.environment)
+        arguments = [str(file), [1, *size, 3], str(log)]
+        task = Task("conversion.gpu.run:windows", arguments, TIME_LIMIT_S, _failed, self._vulkan.environment)
         self.child = self._closing.enter_context(serve(task))
         facts = self.child.answer()
         self.device, self.software = adapter_of(path, self._vulkan, facts, log.read_text(errors="replace"))

@@ -10,7 +10,7 @@ from keras_models.system.errors import ConversionError, ModelError
 from keras_models.system.processes import Task, call
 
 LIMIT_S = 2 * 3600.0
-"""For a conversion: a network takes half a minute, and an .onnx may take what `conversion.onnx.route` allows its parts."""
+"""For a conversion: a network takes half a minute, an .onnx what `conversion.onnx.route` allows its parts."""
 
 
 def tflite_for(model: str | Path) -> Path:

@@ -10,7 +10,8 @@ import numpy as np
 
 from conversion.gpu.devices import VulkanDevice
 from keras_models.system.errors import ModelError
-from keras_models.system.processes import Task, last_words, stream
+from keras_models.system.messages import last_words
+from keras_models.system.processes import Task, stream
 
 TIME_LIMIT_S = 900.0
 """For one file, to compile and to run: what takes longer hangs."""
@@ -76,7 +77,7 @@ def run_on_gpu(job: GpuJob, device: VulkanDevice, time_limit_s: float = TIME_LIM
 
 
 def run_jobs(jobs: Sequence[GpuJob], device: VulkanDevice, time_limit_s: float = TIME_LIMIT_S) -> list[GpuRun | ModelError]:
-    """Runs files in one process; each gives a run, or the error that it met. Jobs behind one that crashed or hung are errors too.
+    """Runs files in one process; each gives a run or its error. Jobs behind one that crashed or hung are errors too.
 
     Args:
         jobs: the files.
@@ -97,7 +98,8 @@ def run_jobs(jobs: Sequence[GpuJob], device: VulkanDevice, time_limit_s: float =
         except _Died as died:
             for number, job in enumerate(jobs[len(results) :], len(results)):
                 words = _last_words(folder / f"log{number}")
-                results.append(ModelError(f"{job.path}: the GPU engine on {device.name}: {died}{words}: try a smaller tile"))
+                where = f"{job.path}: the GPU engine on {device.name}"
+                results.append(ModelError(f"{where}: {died}{words}: try a smaller tile"))
     return results
 
 

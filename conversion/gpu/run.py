@@ -1,6 +1,6 @@
-"""Runs .tflite files on LiteRT's GPU engine, in the processes that `conversion.gpu.engine` and `conversion.engines.gpu` start.
+"""Runs .tflite files on LiteRT's GPU engine, in the children of `conversion.gpu.engine` and `engines.gpu`.
 
-The engine names its adapter, and the operations that it refuses, nowhere but on standard error, which goes to a file for that.
+The engine names its adapter, and what it refuses, only on standard error, which goes to a file for that.
 """
 
 import contextlib
@@ -31,10 +31,15 @@ def run_each(jobs: list[dict], folder: str) -> Generator[dict]:
 
 
 def windows(path: str, shape: list[int], log: str) -> Generator[dict | bytes, bytes, None]:
-    """Runs a file, in single precision, for every float32 input tensor of `shape` that is sent, as its bytes; yields the output's.
+    """Runs a file in single precision: is sent the bytes of input tensors, and yields those of the outputs.
 
-    It yields first how compiling went, {"refused": None or the engine's words, "fully_accelerated": bool}; `log` is a file for what
-    the engine says then.
+    Args:
+        path: the .tflite, float32 in and out.
+        shape: of its input.
+        log: a file for what the engine says while it compiles.
+
+    Yields:
+        First how compiling went: {"refused": None or the engine's words, "fully_accelerated": bool}.
     """
     ready: list[Callable[[np.ndarray], np.ndarray]] = []
     with heard(log):
@@ -78,7 +83,7 @@ def _run_job(job: dict, inputs: str, target: str, facts: dict[str, Any]) -> None
 
 
 def compiled(path: str, half: bool, facts: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
-    """A file compiled for the GPU alone, so that nothing can quietly run on the CPU: what makes the output tensor of the input.
+    """A file compiled for the GPU alone, so that nothing can run on the CPU unseen: input to output tensor.
 
     Args:
         path: the .tflite.
@@ -91,7 +96,8 @@ def compiled(path: str, half: bool, facts: dict[str, Any]) -> Callable[[np.ndarr
     from ai_edge_litert.options import Options
 
     begun = time.perf_counter()
-    options = Options(hardware_accelerators=HardwareAccelerator.GPU, gpu_options=GpuOptions(enforce_f32=not half))
+    precision = GpuOptions(enforce_f32=not half)
+    options = Options(hardware_accelerators=HardwareAccelerator.GPU, gpu_options=precision)
     model = CompiledModel.from_file(path, options=options)
     facts["compile_s"] = time.perf_counter() - begun
     facts["fully_accelerated"] = model.is_fully_accelerated()

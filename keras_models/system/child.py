@@ -2,10 +2,11 @@
 
     python -m keras_models.system.child < messages
 
-A thread reads standard input, where the parent's questions come, and where the end means that the parent is gone. What libraries
+A thread reads standard input: the parent's questions, and the end that means that it is gone. What libraries
 print on standard output goes to standard error, so that it cannot stand between the answers.
 """
 
+import atexit
 import contextlib
 import faulthandler
 import importlib
@@ -22,15 +23,20 @@ from typing import IO, Any
 
 from keras_models.system import errors
 from keras_models.system.errors import MobileSRError, one_line
-from keras_models.system.processes import PATIENCE_S, read_message, write_message
+from keras_models.system.messages import read_message, write_message
+from keras_models.system.processes import NUDGE_S, PATIENCE_S
 
 OUT_OF_MEMORY = "it ran out of memory"
 PLAIN = (RuntimeError, ValueError, OSError)
 """Errors whose words stand for themselves; of others the name is said too."""
 
+_asked: list[int] = []
+_orphaned = threading.Event()
+
 
 def main() -> None:
     """Answers until the function is done, and leaves at once: TensorFlow takes its time to go."""
+    atexit.register(_end_group)  # the first to be registered is the last to be called
     signal.signal(signal.SIGTERM, _unwind)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -62,7 +68,7 @@ def _work(questions: queue.SimpleQueue[dict], answers: IO[bytes]) -> dict:
 
 
 def outcome(work: Callable[[], dict]) -> dict:
-    """What the function gives, or a message with what it raised: an error of this project ("refused", "kind"), or another ("failed")."""
+    """What the function gives, or what it raised: an error of ours ("refused") or another ("failed")."""
     try:
         return work()
     except MobileSRError as error:
@@ -71,7 +77,8 @@ def outcome(work: Callable[[], dict]) -> dict:
     except MemoryError:
         return {"failed": OUT_OF_MEMORY}
     except Exception as error:
-        return {"failed": one_line(error) if isinstance(error, PLAIN) else f"{type(error).__name__}: {one_line(error)}"}
+        words = one_line(error)
+        return {"failed": words if isinstance(error, PLAIN) else f"{type(error).__name__}: {words}"}
 
 
 def function_named(name: str) -> Callable[..., Any]:
@@ -86,18 +93,29 @@ def _limit(seconds: float) -> None:
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
+    """Ends the process, once: it is asked again while it cleans up."""
+    if not _asked:
+        _asked.append(number)
+        sys.exit(128 + number)
 
 
 def _read(pipe: IO[bytes], questions: queue.SimpleQueue[dict]) -> None:
     with contextlib.suppress(OSError, ValueError):  # half a message is an end too
         while (message := read_message(pipe)) is not None:
             questions.put(message)
-    os.kill(os.getpid(), signal.SIGTERM)  # the parent is gone: as if it had asked to end, and had waited
-    time.sleep(PATIENCE_S)
-    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
+    _orphaned.set()
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        os.kill(os.getpid(), signal.SIGTERM)  # as the parent would do
+        time.sleep(NUDGE_S)
+    _end_group()
     os._exit(1)
+
+
+def _end_group() -> None:
+    """What a parent that is gone cannot do any more: ends this process with all that it started."""
+    if _orphaned.is_set() and hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

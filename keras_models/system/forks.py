@@ -1,6 +1,6 @@
-"""A copy of this process that runs a function: for what costs much to prepare and may die at once. It ends with this process.
+"""A copy of this process that runs a function and ends with it: for what is slow to prepare and may die.
 
-Only for a process that was started for it and has nothing to lose (`keras_models.system.sandbox`, scripts/fuzz.py): a fork copies the
+Only for a process that was started for it (`keras_models.system.sandbox`, scripts/fuzz.py): a fork copies the
 locks that other threads hold. Not on Windows.
 """
 

@@ -1,30 +1,37 @@
-"""Parts of this project in a process of their own: one answer (`call`), answers while it runs (`stream`), questions and answers (`serve`).
+"""Child processes: one answer (`call`), answers while it runs (`stream`), questions and answers (`serve`).
 
-Another process is for what leaks, crashes, hangs, or changes a library for good. One rule holds for all of them. A child ends with
-this process, however that ends, because its standard input then does. It has a limit, on the time until its next answer. It is asked to
-end, has `PATIENCE_S` to clean up, and is killed with all that it started. What it prints goes no further than the last line of an error.
+A process of its own is for what leaks, crashes, hangs, or changes a library for good. One rule holds for all:
+
+* A child ends with this process, however that ends, because its standard input does so.
+* It has a time limit, from one message to its next answer.
+* To end it, it is asked, has `PATIENCE_S` to clean up, and is killed with all that it started.
+* What it prints is seen only as the last line of an error.
 
 A message is a value that JSON can hold, or bytes. `keras_models.system.child` is the other end.
 """
 
 import contextlib
-import json
 import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from keras_models.system import errors
-from keras_models.system.errors import MobileSRError, printable
+from keras_models.system.errors import MobileSRError
+from keras_models.system.messages import ending, last_words, read_message, write_message
 
 PATIENCE_S = 20.0
 """For a child to clean up in; TensorFlow's converter is deaf to signals for so long."""
+
+NUDGE_S = 0.5
+"""Until a child is asked to end once more."""
 
 _LATE_S = 1.0
 """For an answer that came in time to a process that was stopped (Ctrl-Z) at the limit."""
@@ -40,7 +47,8 @@ class Task:
     """What a child does.
 
     Attributes:
-        function: "module:function", imported in the child only. `call` wants a function that returns, the others a generator.
+        function: "module:function", imported in the child only. `call` wants one that returns, `stream` and
+            `serve` a generator.
         arguments: of the function, JSON-ready.
         limit_s: seconds by the clock from the start, or from one answer or question, to the next answer.
         failed: makes the error from what happened: "it crashed (signal 11, SIGSEGV)".
@@ -60,7 +68,8 @@ def call(task: Task) -> Any:
     """What the function returns.
 
     Raises:
-        MobileSRError: the one that the function raised, or what `task.failed` makes if it crashed, took too long or raised anything else.
+        MobileSRError: the one that the function raised, or what `task.failed` makes if it crashed, took too
+            long or raised anything else.
 
     Example:
         >>> call(Task("posixpath:join", ["a", "b"], limit_s=60, failed=MobileSRError))
@@ -71,12 +80,12 @@ def call(task: Task) -> Any:
 
 
 def stream(task: Task) -> "Child":
-    """A child to iterate over: what the generator yields, while it runs. Leaving the `with` block ends it; errors are those of `call`."""
+    """A child to iterate over: what its generator yields. `with` ends it; errors are those of `call`."""
     return Child(task, asks=False)
 
 
 def serve(task: Task) -> "Child":
-    """A child to `ask`: the generator is sent each question, and yields the answer. Its first `answer` comes without a question."""
+    """A child to `ask`: its generator is sent a question and yields the answer; the first comes unasked."""
     return Child(task, asks=True)
 
 
@@ -102,8 +111,18 @@ class Child:
             )
         except OSError as error:
             raise task.failed(f"it cannot be started ({error.strerror})") from None
-        self._listeners = [_thread(self._listen, self.process.stdout), _thread(self._keep_chatter, self.process.stderr)]
-        self._send({"function": task.function, "arguments": list(task.arguments), "asks": asks, "limit_s": task.limit_s})
+        self._listeners = [
+            _thread(self._listen, self.process.stdout),
+            _thread(self._keep_chatter, self.process.stderr),
+        ]
+        self._send(
+            {
+                "function": task.function,
+                "arguments": list(task.arguments),
+                "asks": asks,
+                "limit_s": task.limit_s,
+            }
+        )
 
     def __enter__(self) -> "Child":
         return self
@@ -136,12 +155,13 @@ class Child:
     def close(self) -> None:
         """Ends the child and all that it started."""
         try:
-            if self.process.poll() is None:
-                self.process.terminate()
+            deadline = time.monotonic() + PATIENCE_S
+            while self.process.poll() is None and (left := deadline - time.monotonic()) > 0:
+                self.process.terminate()  # more than once: one that comes just before a system call does not end it
                 if hasattr(signal, "SIGCONT"):  # a stopped process does not hear the other one
                     self.process.send_signal(signal.SIGCONT)
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(PATIENCE_S)
+                    self.process.wait(min(left, NUDGE_S))
         finally:
             if hasattr(os, "killpg"):
                 with contextlib.suppress(OSError):
@@ -206,54 +226,8 @@ class Child:
                 del self._chatter[:-_KEPT]
 
 
-def write_message(pipe: IO[bytes], message: dict) -> None:
-    """Writes a message whose "said", if it has one, is JSON-ready or bytes; a reader that is gone is no error here."""
-    with contextlib.suppress(OSError, ValueError):
-        if isinstance(message.get("said"), bytes):
-            data = message["said"]
-            pipe.write(json.dumps({**message, "said": None, "bytes": len(data)}).encode() + b"\n" + data)
-        else:
-            pipe.write(json.dumps(message).encode() + b"\n")
-        pipe.flush()
-
-
-def read_message(pipe: IO[bytes]) -> dict | None:
-    """The next message; None at the end.
-
-    Raises:
-        ValueError: what came is no message, or a part of one.
-    """
-    line = pipe.readline()
-    if not line:
-        return None
-    message = json.loads(line)
-    if not isinstance(message, dict):
-        raise ValueError("no message")
-    if "bytes" in message:
-        message["said"] = pipe.read(message["bytes"])
-        if len(message["said"]) < message["bytes"]:
-            raise ValueError("a part of a message")
-    return message
-
-
-def ending(status: int) -> str:
-    """How a process died, in words, from the status that `subprocess` gives."""
-    if status == -9:
-        return "it was killed (signal 9), as the system does when memory runs out"
-    if status < 0:
-        names = {number.value: number.name for number in signal.Signals}
-        return f"it crashed (signal {-status}, {names.get(-status, 'unknown')})"
-    return f"it crashed (status {status})" if status else "it ended without an answer"
-
-
-def last_words(log: str) -> str:
-    """The line of a log that says most about an end: the last one with an error in it, or the last one; "" if there is none."""
-    lines = [line for line in (" ".join(printable(line).split()) for line in log.splitlines()) if line]
-    return ([line for line in lines if "error" in line.lower()] or lines or [""])[-1][:200]
-
-
 def python_module(name: str) -> tuple[list[str], dict[str, str]]:
-    """Command and environment that run a module of this project in a new process, whatever lies in the working folder.
+    """Command and environment that run a module of this project, whatever lies in the working folder.
 
     `python -m` alone would import a file called json.py that somebody left among the photos.
     """

@@ -1,7 +1,7 @@
-"""Foreign files meet native libraries in a process of their own: a crash, a hang or a flood of memory there is one error here.
+"""Foreign files meet native libraries in a process of their own: a crash, hang or flood is one error here.
 
-A helper process is started once and forks for every file, so that a file costs milliseconds and none can hurt the next.
-Requests and answers are lines of JSON. Python never executes anything of the file; the libraries that read it are C++.
+A helper process is started once and forks for every file, so that a file costs milliseconds and none can hurt
+the next. Python never executes anything of the file; the libraries that read it are C++.
 """
 
 import contextlib
@@ -20,7 +20,8 @@ from keras_models.system import errors
 from keras_models.system.child import OUT_OF_MEMORY, function_named, outcome
 from keras_models.system.errors import MobileSRError
 from keras_models.system.forks import Fork, Say
-from keras_models.system.processes import Child, Task, ending, serve
+from keras_models.system.messages import ending
+from keras_models.system.processes import Child, Task, serve
 
 _WAITING = 10
 """Seconds by the clock that a busy machine may need for one of the processor."""
@@ -35,7 +36,7 @@ class Limits:
 
     Attributes:
         seconds: of the processor, until the process that reads it is killed; by the clock, ten times as many.
-        memory: bytes on top of what the libraries themselves need; where the system does not tell (no /proc), there is no limit.
+        memory: bytes on top of what the libraries themselves need; no limit where no /proc tells that.
     """
 
     seconds: float = 60.0
@@ -46,7 +47,7 @@ def isolated(task: str, arguments: Sequence[Any], failed: Callable[[str], Mobile
     """Calls a function in a process of its own.
 
     Args:
-        task: "module:function"; the module is imported once, before the fork, and so is what its `PRELOADED` names.
+        task: "module:function"; the module is imported once, before the fork, and what its `PRELOADED` names.
         arguments: of the function, JSON-ready.
         failed: makes the error from what happened ("it crashed with signal 11").
         limits: time and memory.
@@ -55,14 +56,15 @@ def isolated(task: str, arguments: Sequence[Any], failed: Callable[[str], Mobile
         What the function returned, as JSON gives it back.
 
     Raises:
-        MobileSRError: one that the function raised, or what `failed` makes if it crashed, hung, or raised anything else.
+        MobileSRError: one that the function raised, or what `failed` makes of a crash, a hang, another error.
     """
     request = {"arguments": list(arguments), "seconds": limits.seconds, "memory": limits.memory}
     answer = _helper(task).ask(request)
     if "refused" in answer:
         raise getattr(errors, answer["kind"])(answer["refused"])
     if "failed" in answer:
-        raise failed("it needs more memory than a file may" if answer["failed"] == OUT_OF_MEMORY else answer["failed"])
+        what = answer["failed"]
+        raise failed("it needs more memory than a file may" if what == OUT_OF_MEMORY else what)
     return answer["said"]
 
 
@@ -130,7 +132,7 @@ def _answer(function: Callable[..., Any], arguments: list, seconds: float, memor
 
 @contextlib.contextmanager
 def _limited(extra: int, seconds: float) -> Iterator[None]:
-    """Limits this process for good; memory only inside of the block, so that an answer can be given when it was exceeded."""
+    """Limits this process for good; memory only inside of the block, so that it can answer after it."""
     try:
         import resource
 
@@ -142,6 +144,8 @@ def _limited(extra: int, seconds: float) -> Iterator[None]:
         return
     ceiling = resource.getrlimit(resource.RLIMIT_AS)[1]
     wanted = used + extra
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if ceiling == resource.RLIM_INFINITY else min(wanted, ceiling), ceiling))
+    if ceiling != resource.RLIM_INFINITY:
+        wanted = min(wanted, ceiling)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted, ceiling))
     yield
     resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))

@@ -190,7 +190,8 @@ def range_table(graph: Graph, ranges: Ranges) -> RangeTable:
 
 def _train_in_child(run: QatRun, settings: QatSettings, listener: Listener) -> None:
     places = [place and str(place) for place in (run.folder, run.data, run.validation, run.cache)]
-    task = Task("conversion.quantization.qat.train:train", [*places, asdict(settings)], SILENCE_S, lambda how: _broken(run.folder, how))
+    arguments = [*places, asdict(settings)]
+    task = Task("conversion.quantization.qat.train:train", arguments, SILENCE_S, partial(_broken, run.folder))
     try:
         with stream(task) as child:
             for said in child:
