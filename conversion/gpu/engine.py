@@ -142,9 +142,8 @@ def adapter_of(path: Path, device: VulkanDevice, facts: dict, log: str) -> tuple
 
 
 def _last_words(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    said = last_words("\n".join(line for line in lines if not line.startswith(("INFO", "I0000", "WARNING", "Warning"))))
-    return f" ({said})" if said else ""
+    said = last_words(log.read_text(errors="replace")) if log.exists() else ""
+    return f": {said}" if said else ""
 
 
 _HELP = "run scripts/gpu_packages.sh for a software one"

@@ -55,7 +55,7 @@ def _work(questions: queue.SimpleQueue[dict], answers: IO[bytes]) -> dict:
         return {"said": result}
     steps: Generator[Any, Any, Any] = result
     question, limit_s = None, order["limit_s"]
-    with contextlib.suppress(StopIteration):
+    with contextlib.closing(steps), contextlib.suppress(StopIteration):
         while True:
             said = steps.send(question)
             faulthandler.cancel_dump_traceback_later()  # a parent that listens later is no hang

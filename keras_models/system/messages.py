@@ -7,6 +7,8 @@ from typing import IO
 
 from keras_models.system.errors import printable
 
+_IDLE = ("INFO", "I0000", "WARNING", "Warning", "W0000")  # how lines begin that LiteRT and TensorFlow always say
+
 
 def write_message(pipe: IO[bytes], message: dict) -> None:
     """Writes a message, whose "said" may be bytes; a reader that is gone is no error here."""
@@ -50,5 +52,6 @@ def ending(status: int) -> str:
 
 def last_words(log: str) -> str:
     """The line of a log that says most about an end: the last with an error in it, or the last, or ""."""
-    lines = [line for line in (" ".join(printable(line).split()) for line in log.splitlines()) if line]
+    clean = (" ".join(printable(line).split()) for line in log.splitlines())
+    lines = [line for line in clean if line and not line.startswith(_IDLE)]
     return ([line for line in lines if "error" in line.lower()] or lines or [""])[-1][:200]

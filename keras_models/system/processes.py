@@ -33,8 +33,8 @@ PATIENCE_S = 20.0
 NUDGE_S = 0.5
 """Until a child is asked to end once more."""
 
-_LATE_S = 1.0
-"""For an answer that came in time to a process that was stopped (Ctrl-Z) at the limit."""
+_LATE_S = 0.05
+"""To read an answer that lay there in time: this process was stopped (Ctrl-Z) when the limit passed."""
 
 _KEPT = 1 << 16
 """Bytes of a child's chatter that are kept: the last ones."""
@@ -111,18 +111,10 @@ class Child:
             )
         except OSError as error:
             raise task.failed(f"it cannot be started ({error.strerror})") from None
-        self._listeners = [
-            _thread(self._listen, self.process.stdout),
-            _thread(self._keep_chatter, self.process.stderr),
-        ]
-        self._send(
-            {
-                "function": task.function,
-                "arguments": list(task.arguments),
-                "asks": asks,
-                "limit_s": task.limit_s,
-            }
-        )
+        _thread(self._listen, self.process.stdout)
+        self._chatting = _thread(self._keep_chatter, self.process.stderr)
+        work = {"function": task.function, "arguments": list(task.arguments), "asks": asks}
+        self._send({**work, "limit_s": task.limit_s})
 
     def __enter__(self) -> "Child":
         return self
@@ -157,7 +149,7 @@ class Child:
         try:
             deadline = time.monotonic() + PATIENCE_S
             while self.process.poll() is None and (left := deadline - time.monotonic()) > 0:
-                self.process.terminate()  # more than once: one that comes just before a system call does not end it
+                self.process.terminate()  # again and again: one that comes just before a system call is not seen
                 if hasattr(signal, "SIGCONT"):  # a stopped process does not hear the other one
                     self.process.send_signal(signal.SIGCONT)
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -199,14 +191,14 @@ class Child:
 
     def _fail(self, what: str) -> NoReturn:
         self.close()
-        raise self._task.failed(what)
+        raise self._task.failed(what) from None
 
     def _how_it_died(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(PATIENCE_S)
         how = ending(self.process.returncode or 0)
         self.close()
-        self._listeners[1].join(_LATE_S)  # not for ever: a stranger may hold that pipe open
+        self._chatting.join(NUDGE_S)  # not for ever: a stranger may hold that pipe open
         words = last_words(self._chatter.decode(errors="replace"))
         return f"{how}: {words}" if words else how
 

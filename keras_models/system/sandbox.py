@@ -27,7 +27,7 @@ _WAITING = 10
 """Seconds by the clock that a busy machine may need for one of the processor."""
 
 _STARTING_S = 300.0
-"""For a helper to import what reads the files (5 s on a quiet machine)."""
+"""For a helper to import what reads the files, which takes seconds on a quiet machine."""
 
 
 @dataclass(frozen=True)

@@ -145,4 +145,5 @@ def parent(shape, function, *arguments):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     parent(*sys.argv[1:])

@@ -133,7 +133,6 @@ def test_floods_of_chatter_hold_nothing_up():
 def test_a_hang_ends_at_the_limit(function, alive, monkeypatch):
     """Also one that hears no signal, and one that has a child of its own."""
     monkeypatch.setattr(processes, "PATIENCE_S", 0.1)
-    monkeypatch.setattr(processes, "_LATE_S", 0.1)
     child = stream(task(function, alive.path, limit_s=0.1))
     assert alive.wait() == b"x"
     with pytest.raises(ModelError, match="did not answer within 0.1 s"):
@@ -141,8 +140,7 @@ def test_a_hang_ends_at_the_limit(function, alive, monkeypatch):
     assert alive.wait() == b""
 
 
-def test_a_server_that_hangs_or_does_not_read_ends_at_the_limit(alive, monkeypatch):
-    monkeypatch.setattr(processes, "_LATE_S", 0.1)
+def test_a_server_that_hangs_or_does_not_read_ends_at_the_limit(alive):
     child = serve(task("hang_when_asked", alive.path))
     assert child.answer() == "first"
     with pytest.raises(ModelError, match="did not answer within 0.1 s"):
@@ -246,4 +244,5 @@ def test_words():
     assert ending(7) == "it crashed (status 7)"
     assert last_words("a\nAn Error: x\n\x1b[2Jb\n\n") == "An Error: x"
     assert last_words("a\n\x1b[2J b\n\n") == "[2J b"
+    assert last_words("Failed\nWARNING: error\nI0000 x\n") == "Failed"
     assert last_words("") == "" and last_words("y" * 1000) == "y" * 200
