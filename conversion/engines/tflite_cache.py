@@ -1,10 +1,11 @@
-"""From a model argument to a .tflite: shipped, given, or converted once and kept in the user's cache."""
+"""The .tflite of a model: shipped, given, or converted once and kept in the user's cache."""
 
 import hashlib
 from functools import partial
 from pathlib import Path
 
-from keras_models.presets import WEIGHTS, preset_meant
+from conversion.source import ModelSource
+from keras_models.presets import WEIGHTS
 from keras_models.system.atomic_files import cache_folder, make_folder
 from keras_models.system.errors import ConversionError, ModelError
 from keras_models.system.processes import Task, call
@@ -13,53 +14,66 @@ LIMIT_S = 2 * 3600.0
 """For a conversion: a network takes half a minute, an .onnx what `conversion.onnx.route` allows its parts."""
 
 
-def tflite_for(model: str | Path) -> Path:
-    """The .tflite of a preset, or of any file that `convert` takes (float32, converted in a process of its own).
+def tflite_of(source: ModelSource) -> Path:
+    """The .tflite of a preset, of any file that `convert` takes, or of a network in memory (float32).
 
     Raises:
         ModelError: no such preset or file, or nothing shipped for the preset.
         ConversionError: the conversion failed.
     """
-    path = Path(model)
-    preset = preset_meant(model)
-    if preset is not None:
-        shipped = WEIGHTS / f"{preset.name}.tflite"
+    if source.memory is not None:
+        return _of_memory(source)
+    if source.preset is not None:
+        shipped = WEIGHTS / f"{source.preset.name}.tflite"
         if shipped.is_file():
             return shipped
-        if preset.weights is None:
+        if source.path is None:
             raise ModelError(
-                f"{preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint as --model FILE.pth"
+                f"{source.preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint's file as the model"
             )
-        return _converted(preset.name, preset.weights)
-    if not path.is_file():
-        raise ModelError(f"{model}: no such preset or file: `mobile-sr models` lists the presets")
-    return path if path.suffix.lower() == ".tflite" else _converted(str(path), path)
-
-
-def _converted(model: str, source: Path) -> Path:
-    """The conversion of `source`, from the cache where it is there; the key is the file's content and this project's code."""
-    digest = hashlib.sha256(source.read_bytes() + _code_fingerprint()).hexdigest()[:24]
-    target = cache_folder() / f"{source.stem}-{digest}.tflite"
+    path = source.path
+    if path is None or not path.is_file():
+        raise ModelError(f"{source.label}: no such preset or file: `mobile-sr models` lists the presets")
+    if source.kind == "tflite":
+        return path
+    target = _place(path.stem, path.read_bytes())
     if not target.is_file():
         make_folder(target.parent)
         # Whole-image statistics, where a network has any, because a photo is upscaled in tiles. The converter leaks memory and
         # sets global state, so it gets a process of its own.
-        call(Task(f"{__name__}:convert_here", [model, str(target)], LIMIT_S, partial(_broken, model)))
+        arguments = [source.label, str(target), source.kind != "onnx"]
+        call(Task(f"{__name__}:convert_here", arguments, LIMIT_S, partial(_broken, source.label)))
     return target
+
+
+def convert_here(model: str, target: str, whole_image: bool) -> None:
+    """Converts, in the process that `tflite_of` starts for it."""
+    from keras_models.system.quiet import import_keras
+
+    import_keras()
+    from conversion.convert_model import convert
+
+    convert(model, target, whole_image=whole_image)
 
 
 def _broken(model: str, how: str) -> ConversionError:
     return ConversionError(f"{model}: its conversion: {how}")
 
 
-def convert_here(model: str, target: str) -> None:
-    """Converts, in the process that `tflite_for` starts for it."""
-    from keras_models.system.quiet import import_keras
+def _of_memory(source: ModelSource) -> Path:
+    from conversion.convert_model import convert_network
 
-    import_keras()
-    from conversion.convert_model import convert
+    target = _place(source.name, source.sha256.encode())
+    if not target.is_file():
+        make_folder(target.parent)
+        convert_network(source, whole_image=True).save(target, allow_overflow=True)
+    return target
 
-    convert(model, target, whole_image=True)
+
+def _place(stem: str, content: bytes) -> Path:
+    """Where the conversion lies in the cache; the key is the source's content and this project's code."""
+    digest = hashlib.sha256(content + _code_fingerprint()).hexdigest()[:24]
+    return cache_folder() / f"{stem}-{digest}.tflite"
 
 
 def _code_fingerprint() -> bytes:
