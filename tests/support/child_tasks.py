@@ -101,11 +101,12 @@ def hang_deaf(alive):
 
 
 def hang_and_clean(alive, scratch):
-    Path(scratch).touch()
-    try:
-        hang(alive)
-    finally:
-        Path(scratch).unlink()
+    with open(alive, "wb", buffering=0):  # until all is clean
+        Path(scratch).touch()
+        try:
+            hang(alive)
+        finally:
+            Path(scratch).unlink()
 
 
 def hang_with_a_child(alive):
