@@ -87,9 +87,10 @@ def test_signals_until_the_end_do_not_change_it(sandbox, number):
     photo = save_pillow(sandbox.work / "a.png", smooth(800, 1000))
     process = sandbox.start("upscale", photo, "--tile", 48, "--halo", 8, "--threads", 1)
     assert sandbox.stop_after(process, 1, number)
+    assert process.stderr.readline() == "mobile-sr: stopped: nothing unfinished is left behind\n"
     while process.poll() is None:
         process.send_signal(number)
-    sandbox.check_stopped(process, number)
+    assert process.returncode == SIGNALS[number] and process.stderr.read() == "" and not sandbox.unfinished()
 
 
 @pytest.mark.parametrize("number", SIGNALS)
