@@ -11,7 +11,7 @@ from conversion.engines.cpu import CpuEngine
 from conversion.graph.ir import graph_of, multi_adds, to_keras
 from keras_models.attention import Contrast
 from keras_models.checkpoints.loading import build_preset, load_model, model_from_state
-from keras_models.checkpoints.state_dict import load_state, state_of
+from keras_models.checkpoints.network_weights import load_state, state_of
 from keras_models.folding import fold, fold_error
 from keras_models.mafdn import MAFDN
 from keras_models.presets import PRESETS
