@@ -2,18 +2,32 @@
 
 import os
 
-import numpy as np
-import pytest
-from support.networks import RELEASED, SHARED
-from support.tiny_models import nearest_engine, tiny_model  # noqa: F401  (fixtures of all tests)
-
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several of us compute at a time, so each, and what it starts, computes on one thread. Read when TensorFlow and NumPy start.
+    os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-@pytest.fixture(autouse=True)
-def _own_numbers(request):
-    """A test draws the same numbers whichever tests ran before it."""
-    if hasattr(request.module, "RNG"):
-        request.module.RNG = np.random.default_rng(1)
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from support.made_once import made_once  # noqa: E402
+from support.networks import RELEASED, SHARED  # noqa: E402
+from support.tiny_models import nearest_engine, tiny_model  # noqa: E402, F401  (fixtures of all tests)
+
+
+@pytest.fixture
+def rng():
+    """A generator of random numbers that starts alike in every test, whichever ran before."""
+    return np.random.default_rng(1)
+
+
+@pytest.fixture
+def eagerly():
+    """TensorFlow runs its functions as plain Python: of a few steps, tracing would take nine tenths of the time."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +42,13 @@ def shared():
 @pytest.fixture(scope="session")
 def reference(shared):
     return shared / "reference"
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory, worker_id):
+    """A folder that all workers of this run of the tests share (`support.made_once`)."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(scope="session")
@@ -47,17 +68,17 @@ def released(reference):
 
 
 @pytest.fixture(scope="session")
-def converted(released, tmp_path_factory):
-    """A function that gives a released checkpoint's .tflite of 64x64 tiles, once."""
+def converted(reference, run_folder):
+    """A function that gives a released checkpoint's .tflite of 64x64 tiles, with its card beside it; made once for all workers."""
     from conversion.convert_model import convert
 
-    folder = tmp_path_factory.mktemp("converted")
-
     def tflite(name, recipe="float32"):
-        path = folder / f"{name}_{recipe}.tflite"
-        if not path.exists():
-            convert(SHARED / "reference" / (name + RELEASED[name]), path, recipe, (64, 64))
-        return path
+        checkpoint = reference / (name + RELEASED[name])
+        folder = made_once(
+            run_folder / f"converted_{name}_{recipe}",
+            lambda folder: convert(checkpoint, folder / f"{name}_{recipe}.tflite", recipe, (64, 64)),
+        )
+        return folder / f"{name}_{recipe}.tflite"
 
     return tflite
 
