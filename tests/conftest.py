@@ -1,5 +1,6 @@
 """Paths of the reference material, and networks that many tests share."""
 
+import functools
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -10,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from support.made_once import made_once  # noqa: E402
-from support.networks import RELEASED, SHARED  # noqa: E402
+from support.networks import RELEASED, SHARED, randomise  # noqa: E402
 from support.tiny_models import nearest_engine, tiny_model  # noqa: E402, F401  (fixtures of all tests)
 
 
@@ -65,6 +66,21 @@ def released(reference):
         return opened[name]
 
     return load
+
+
+@pytest.fixture(scope="session")
+def preset():
+    """A function from a preset's name to (training form, deploy form) of the same random weights, built once; change neither."""
+    from keras_models.checkpoints.loading import build_preset
+    from keras_models.folding import fold
+    from keras_models.presets import PRESETS
+
+    @functools.cache
+    def build(name):
+        training = randomise(build_preset(PRESETS[name]))
+        return training, fold(training)
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from PIL import Image
 from support.command_line import one_line_error, run
 from support.networks import randomise
 
-from conversion.measuring.evaluate import evaluate_model
 from conversion.measuring import recipe_table as recipes
+from conversion.measuring.evaluate import evaluate_model
 from conversion.measuring.report.build import write_report
 from keras_models.data.bicubic import enlarge, shrink
 from keras_models.lkdn import LKDN
