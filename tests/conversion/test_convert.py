@@ -120,12 +120,12 @@ def test_dilated_convolutions_with_free_batch_are_refused(tmp_path):
 
 
 def test_split_graph_is_counted(tmp_path):
-    """Control: without nesting, LKDN's CONCATENATION of 8 splits the CPU graph."""
+    """Control: without nesting, a CONCATENATION of 6 splits the CPU graph."""
     from conversion.graph.ir import graph_of, to_keras
     from conversion.tflite.converter import to_tflite
 
     path = tmp_path / "flat.tflite"
-    path.write_bytes(to_tflite(to_keras(graph_of(small(blocks=8)), 64, 64), "float32"))
+    path.write_bytes(to_tflite(to_keras(graph_of(small(blocks=6)), 64, 64), "float32"))
     assert cpu_partitions(path) > 1
 
 

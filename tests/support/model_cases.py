@@ -28,7 +28,7 @@ class ModelCase:
 _LKDN = {"features": 8, "attention_channels": 6}
 _MAFDN = {"scale": 2, "features": 12, "distilled": 8, "negative_slope": 0.1, "epsilon": 1e-4}
 CASES = {
-    "LKDN of 8 blocks": ModelCase("LKDN", {"scale": 2, "blocks": 8, **_LKDN}, plain=True),
+    "LKDN of 6 blocks": ModelCase("LKDN", {"scale": 2, "blocks": 6, **_LKDN}, plain=True),
     "LKDN, training form": ModelCase("LKDN", {"scale": 3, "blocks": 2, "step": "BSConvU_rep", "upsampler": "rep", **_LKDN}),
     "LKDN with shortcuts": ModelCase("LKDN", {"scale": 4, "blocks": 1, "step": "BSConvU_idt", **_LKDN}, plain=True),
     "MAFDN": ModelCase("MAFDN", {"blocks": 2, **_MAFDN}),
