@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,6 +176,22 @@ def test_a_damaged_checkpoint_is_one_line(photos, tmp_path):
     (tmp_path / "last.npz").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(TrainingError, match="damaged checkpoint"):
         train(tiny_settings(), photos, tmp_path)
+
+
+def test_too_few_threads_are_one_line(photos, tmp_path, monkeypatch):
+    """TensorFlow aborts the process where a thread cannot be started, which is found out before."""
+    monkeypatch.setattr("keras_models.training.run.SPARE_THREADS", 10**9)
+    real, left = threading.Thread.start, list(range(20))
+
+    def start(thread):
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(TrainingError, match="step 0: the system lets this process start no more threads[^\n]*same command"):
+        train(tiny_settings(), photos, tmp_path / "run")
 
 
 def test_two_processes_cannot_share_a_run(photos, tmp_path):
