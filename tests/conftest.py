@@ -4,8 +4,9 @@ import functools
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Several of us compute at a time, so each, and what it starts, computes on one thread. Read when TensorFlow and NumPy start.
-    os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    # Several of us compute at a time, so each, and what it starts, computes on one thread (read at imports).
+    one_each = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS")
+    os.environ |= dict.fromkeys(one_each, "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np  # noqa: E402
@@ -23,7 +24,7 @@ def rng():
 
 @pytest.fixture
 def eagerly():
-    """TensorFlow runs its functions as plain Python: of a few steps, tracing would take nine tenths of the time."""
+    """TensorFlow runs its functions as plain Python, which for a few small steps takes less time than tracing."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
@@ -70,7 +71,7 @@ def released(reference):
 
 @pytest.fixture(scope="session")
 def preset():
-    """A function from a preset's name to (training form, deploy form) of the same random weights, built once; change neither."""
+    """Preset's name -> (training form, deploy form) of the same random weights, built once; change neither."""
     from keras_models.checkpoints.loading import build_preset
     from keras_models.folding import fold
     from keras_models.presets import PRESETS
@@ -85,7 +86,7 @@ def preset():
 
 @pytest.fixture(scope="session")
 def converted(reference, run_folder):
-    """A function that gives a released checkpoint's .tflite of 64x64 tiles, with its card beside it; made once for all workers."""
+    """Released checkpoint's name -> its .tflite of 64x64 tiles, with its card beside it, made once for all workers."""
     from conversion.convert_model import convert
 
     def tflite(name, recipe="float32"):

@@ -135,8 +135,8 @@ class _Run:
         """Each `fit` makes a new input pipeline with threads of its own, and TensorFlow aborts if one cannot be started."""
         if not can_start_threads(SPARE_THREADS):
             raise TrainingError(
-                f"{self.files.folder}: step {self.step}: the system lets this process start no more threads: end other programs, or "
-                "raise its limit on processes; the same command then goes on from the last checkpoint"
+                f"{self.files.folder}: step {self.step}: the system lets this process start no more threads: end other "
+                "programs, or raise its limit on processes; the same command then goes on from the last checkpoint"
             )
 
     def _fit(self, stop: int) -> float:

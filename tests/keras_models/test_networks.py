@@ -1,4 +1,4 @@
-"""What every network keeps, tried on a small one of each form: files, checkpoints, fold, graph, ONNX and TFLite."""
+"""What every network keeps, tried on a small one of each form: files, checkpoints, fold, graph, ONNX, TFLite."""
 
 import keras
 import numpy as np
@@ -78,12 +78,13 @@ def test_onnx(network, file, rng, tmp_path):
     session = onnxruntime.InferenceSession(str(tmp_path / "x.onnx"))
     for shape in ((1, 9, 14, 3), (2, 16, 11, 3)):
         image = rng.random(shape, np.float32)
-        made = session.run(["upscaled"], {"image": np.ascontiguousarray(image.transpose(0, 3, 1, 2))})[0].transpose(0, 2, 3, 1)
+        nchw = np.ascontiguousarray(image.transpose(0, 3, 1, 2))
+        made = session.run(["upscaled"], {"image": nchw})[0].transpose(0, 2, 3, 1)
         assert np.abs(made - values(network, image).clip(0, 1)).max() <= 2e-5
 
 
 def test_tflite(network, file, rng, tmp_path):
-    """One signature, NHWC, one XNNPACK partition, rank 4, nothing that phones lack, and the network's values at two sizes."""
+    """One signature, NHWC, one XNNPACK partition, rank 4, nothing that phones lack, and its values at two sizes."""
     card = convert(file, tmp_path / "x.tflite", "float32", (32, 24), allow_overflow=True)  # of random weights
     report = inspect_tflite(tmp_path / "x.tflite")
     assert report.signatures == {"serving_default": (("image",), ("upscaled",))}

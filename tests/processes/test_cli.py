@@ -90,7 +90,7 @@ def test_bad_input_is_one_line(case, tmp_path, tiny_model):
 
 
 def test_what_is_wrong_by_name_is_refused_without_keras(tmp_path):
-    """Importing Keras takes 5 s of the user's; a missing file, another ending and a preset without weights need none of it."""
+    """Importing Keras takes the user 5 s; for a missing file, another ending, a preset without weights, it is not."""
     (tmp_path / "cut.pth").write_bytes(b"PK")
     cases = [
         *([command, f"nowhere{suffix}"] for command in ("import", "fold") for suffix in (".pth", ".keras", ".tex", "")),

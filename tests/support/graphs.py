@@ -1,4 +1,4 @@
-"""Small graphs of random weights, for tests of rewrites: nodes of the graph between Keras and TFLite, and of an ONNX file."""
+"""Small graphs of random weights for tests of rewrites, of the graph between Keras and TFLite and of ONNX files."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ class Nodes:
         self.rng, self.size = rng, (1, height, width)
 
     def weights(self, *shape):
-        """Random float32 in Keras' layout, the output axis last: values stay about as large as they come in."""
+        """Random float32 in Keras' layout, the output axis last: values stay about as large as they were."""
         return (self.rng.standard_normal(shape) / max(np.prod(shape[:-1]), 1) ** 0.5).astype(np.float32)
 
     def image(self, channels=3):
@@ -32,7 +32,8 @@ class Nodes:
 
     def norm(self, source, channels, epsilon=1e-5, centred=False):
         arrays = {"gamma": self.weights(channels), "beta": self.weights(channels)}
-        return Node("norm", "pixel_norm", {"epsilon": epsilon, "centred": centred}, arrays, [source], (*self.size, channels))
+        attrs = {"epsilon": epsilon, "centred": centred}
+        return Node("norm", "pixel_norm", attrs, arrays, [source], (*self.size, channels))
 
 
 def value_of(graph, images):
@@ -46,8 +47,11 @@ def oihw_weights(rng, *shape):
 
 
 def onnx_graph(*nodes, size=(6, 7), channels=4, **constants):
-    """A graph from (op, inputs, output, attributes); "x" is the image, (1, channels, *size), the last output the result."""
-    made = [helper.make_node(op, inputs.split(), [output], **(more[0] if more else {})) for op, inputs, output, *more in nodes]
+    """From (op, inputs, output, attributes); "x" is the image, (1, channels, *size), the last output the result."""
+    made = [
+        helper.make_node(op, inputs.split(), [output], **(more[0] if more else {}))
+        for op, inputs, output, *more in nodes
+    ]
     image = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, channels, *size))
     result = helper.make_tensor_value_info(nodes[-1][2], TensorProto.FLOAT, None)
     held = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
