@@ -136,7 +136,7 @@ def test_train(sandbox, number, seed):
     from keras_models.training.run_folder import RunFiles
 
     data, run = make_photos(sandbox.work / "photos"), sandbox.work / "run"
-    sizes = ("--steps", 100_000, "--batch", 1, "--patch", 8, "--interval", 1)
+    sizes = ("--steps", 100_000, "--batch", 1, "--patch", 8, "--interval", 1, "--form", "deploy")
     process = sandbox.start("train", "lkdn-s-x2", "--data", data, "--out", run, *sizes)
     while not (run / "last.npz").exists():
         with pytest.raises(subprocess.TimeoutExpired):
