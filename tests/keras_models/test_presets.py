@@ -12,6 +12,9 @@ from keras_models.folding import fold, fold_error
 from keras_models.presets import PRESETS
 
 
+X4_BY_DEFAULT = [pytest.param(name, marks=[] if name.endswith("x4") else pytest.mark.slow) for name in PRESETS]
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_counts(name, preset):
     training, deploy = preset(name)
@@ -33,8 +36,9 @@ def test_fold(name, preset):
     assert fold(deploy).count_params() == deploy.count_params()
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", X4_BY_DEFAULT)
 def test_rewritten_graph(name, preset, rng):
+    """Of one scale by default: others differ in their last convolution, and `test_networks.py` has all three."""
     _, deploy = preset(name)
     graph = deploy_graph(deploy, 64, 64)
     image = rng.random((1, 21, 34, 3), np.float32)
