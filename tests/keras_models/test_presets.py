@@ -11,7 +11,6 @@ from conversion.graph.ir import multi_adds
 from keras_models.folding import fold, fold_error
 from keras_models.presets import PRESETS
 
-
 X4_BY_DEFAULT = [pytest.param(name, marks=[] if name.endswith("x4") else pytest.mark.slow) for name in PRESETS]
 
 
