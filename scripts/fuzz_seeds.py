@@ -56,7 +56,7 @@ def networks(suffix: str) -> Callable[[Path], list[Path]]:
     """A maker of tiny networks' weights."""
 
     def make(folder: Path) -> list[Path]:
-        from keras_models.checkpoints.state_dict import state_of
+        from keras_models.checkpoints.network_weights import state_of
         from keras_models.lkdn import LKDN
         from keras_models.mafdn import MAFDN
 

@@ -1,19 +1,35 @@
 """Paths of the reference material, and networks that many tests share."""
 
+import functools
 import os
 
-import numpy as np
-import pytest
-from support.networks import RELEASED, SHARED
-from support.tiny_models import nearest_engine, tiny_model  # noqa: F401  (fixtures of all tests)
-
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several of us compute at a time, so each, and what it starts, computes on one thread (read at imports).
+    one_each = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS")
+    os.environ |= dict.fromkeys(one_each, "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-@pytest.fixture(autouse=True)
-def _own_numbers(request):
-    """A test draws the same numbers whichever tests ran before it."""
-    if hasattr(request.module, "RNG"):
-        request.module.RNG = np.random.default_rng(1)
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from support.made_once import made_once  # noqa: E402
+from support.networks import RELEASED, SHARED, randomise  # noqa: E402
+from support.tiny_models import nearest_engine, tiny_model  # noqa: E402, F401  (fixtures of all tests)
+
+
+@pytest.fixture
+def rng():
+    """A generator of random numbers that starts alike in every test, whichever ran before."""
+    return np.random.default_rng(1)
+
+
+@pytest.fixture
+def eagerly():
+    """TensorFlow runs its functions as plain Python, which for a few small steps takes less time than tracing."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +44,13 @@ def shared():
 @pytest.fixture(scope="session")
 def reference(shared):
     return shared / "reference"
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory, worker_id):
+    """A folder that all workers of this run of the tests share (`support.made_once`)."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(scope="session")
@@ -47,17 +70,32 @@ def released(reference):
 
 
 @pytest.fixture(scope="session")
-def converted(released, tmp_path_factory):
-    """A function that gives a released checkpoint's .tflite of 64x64 tiles, once."""
+def preset():
+    """Preset's name -> (training form, deploy form) of the same random weights, built once; change neither."""
+    from keras_models.checkpoints.loading import build_preset
+    from keras_models.folding import fold
+    from keras_models.registry import PRESETS
+
+    @functools.cache
+    def build(name):
+        training = randomise(build_preset(PRESETS[name]))
+        return training, fold(training)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def converted(reference, run_folder):
+    """Released checkpoint's name -> its .tflite of 64x64 tiles, with its card beside it, made once for all workers."""
     from conversion.convert_model import convert
 
-    folder = tmp_path_factory.mktemp("converted")
-
     def tflite(name, recipe="float32"):
-        path = folder / f"{name}_{recipe}.tflite"
-        if not path.exists():
-            convert(SHARED / "reference" / (name + RELEASED[name]), path, recipe, (64, 64))
-        return path
+        checkpoint = reference / (name + RELEASED[name])
+        folder = made_once(
+            run_folder / f"converted_{name}_{recipe}",
+            lambda folder: convert(checkpoint, folder / f"{name}_{recipe}.tflite", recipe, (64, 64)),
+        )
+        return folder / f"{name}_{recipe}.tflite"
 
     return tflite
 

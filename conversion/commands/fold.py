@@ -11,15 +11,14 @@ def fold(
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras (or .safetensors) to write.")],
 ) -> None:
     """Fold a training form into the smaller deploy form and print the measured error."""
-    from keras_models.system.quiet import import_keras
-
-    import_keras()
     from keras_models.checkpoints.loading import load_model
-    from keras_models.checkpoints.saving import save_network
+    from keras_models.checkpoints.saving import check_network_target, save_network
+
+    check_network_target(output)
+    network = load_model(model)
     from keras_models.folding import fold as fold_network
     from keras_models.folding import fold_error
 
-    network = load_model(model)
     deploy = fold_network(network)
     error = fold_error(network, deploy)
     save_network(deploy, output)

@@ -14,12 +14,10 @@ def import_checkpoint(
     ] = None,
 ) -> None:
     """Read a checkpoint without running anything in it, and write it as .keras or .safetensors."""
-    from keras_models.system.quiet import import_keras
-
-    import_keras()
     from keras_models.checkpoints.loading import load_model
-    from keras_models.checkpoints.saving import save_network
+    from keras_models.checkpoints.saving import check_network_target, save_network
 
+    check_network_target(output)
     network = load_model(checkpoint, variant)
     save_network(network, output)
     config = ", ".join(f"{key} {value}" for key, value in network.get_config().items() if key != "name")

@@ -19,11 +19,19 @@ def recipes(
     json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
 ) -> None:
     """Convert a network by every recipe and compare size, time and quality; names the tensors that int8 hurts most."""
+    from conversion.calibration_images import photo_paths
     from conversion.commands.progress import progress_bar
     from conversion.commands.results import give
+    from conversion.measuring.evaluate import photos_in
+    from keras_models.checkpoints.loading import find_model
+    from keras_models.system.atomic_files import make_folder
     from keras_models.system.quiet import import_keras
 
     size = parse_size(tile)
+    find_model(model)
+    photos_in(data)
+    photo_paths(calibration)
+    make_folder(output)
     import_keras()
     from conversion.measuring.recipe_table import plot, recipe_report
 

@@ -1,17 +1,25 @@
-"""From a model argument (preset name, .keras, checkpoint) to a Keras network."""
+"""From a model argument (preset name, .keras, checkpoint) to a Keras network.
+
+Keras takes some seconds to import, so it is imported when a file was found and read: a wrong one is refused before.
+"""
+
+from __future__ import annotations
 
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from keras_models.base import SuperResolution
-from keras_models.checkpoints.state_dict import load_state, read_state
+from keras_models.checkpoints.state_dict import check_ending, read_state
 from keras_models.checkpoints.zip_limits import open_archive
 from keras_models.presets import Preset
 from keras_models.registry import networks, preset_meant
 from keras_models.system.errors import CheckpointError, ModelError, one_line
+from keras_models.system.quiet import import_keras
 from keras_models.system.sandbox import isolated
+
+if TYPE_CHECKING:
+    from keras_models.base import SuperResolution
 
 _MAX_CONFIG_BYTES = 1 << 20
 _LARGEST = {"blocks": 32}
@@ -20,7 +28,38 @@ _LARGEST = {"blocks": 32}
 
 def build_preset(preset: Preset, **options: Any) -> SuperResolution:
     """The preset's network in training form with fresh weights; `options` (dtype, trainable, name) go to its constructor."""
-    return networks()[preset.network](**{**preset.config, "name": preset.name, **options})
+    return _networks()[preset.network](**{**preset.config, "name": preset.name, **options})
+
+
+def find_model(model: str | Path, variant: str | None = None) -> Preset | Path:
+    """The preset or the file that a model argument names, without reading it.
+
+    Args:
+        model: as in `load_model`.
+        variant: as in `load_model`.
+
+    Raises:
+        ModelError: no such preset, one without weights, no such .keras file, or a variant of what says itself which it is.
+        CheckpointError: no such checkpoint, or an ending that none has.
+    """
+    path = Path(model)
+    preset = preset_meant(model)
+    if variant and (path.suffix == ".keras" or preset is not None):
+        raise ModelError(f"{model}: says itself which variant it is: leave --variant out")
+    if preset is not None:
+        if preset.weights is None:
+            raise ModelError(
+                f"{preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint's file"
+            )
+        return preset
+    if not path.suffix:
+        raise ModelError(f"{model}: no such preset or file: `mobile-sr models` lists the presets")
+    if path.suffix == ".keras":
+        if not path.is_file():
+            raise ModelError(f"{path}: no such file: check the path")
+    else:
+        check_ending(path)
+    return path
 
 
 def load_model(model: str | Path, variant: str | None = None, **options: Any) -> SuperResolution:
@@ -40,17 +79,13 @@ def load_model(model: str | Path, variant: str | None = None, **options: Any) ->
         >>> type(load_model("lkdn-s")).__name__
         'LKDN'
     """
-    path = Path(model)
-    preset = preset_meant(model)
-    if variant and (path.suffix == ".keras" or preset is not None):
-        raise ModelError(f"{model}: says itself which variant it is: leave --variant out")
-    if preset is not None:
-        return _load_shipped(preset, options)
-    if path.suffix == ".keras":
-        return _load_keras(path, options)
-    if not path.suffix:
-        raise ModelError(f"{model}: no such preset or file: `mobile-sr models` lists the presets")
-    return model_from_state(read_state(path), str(path), variant, **options)
+    found = find_model(model, variant)
+    if isinstance(found, Preset):
+        assert found.weights is not None
+        return model_from_state(read_state(found.weights), found.name, **options)
+    if found.suffix == ".keras":
+        return _load_keras(found, options)
+    return model_from_state(read_state(found), str(found), variant, **options)
 
 
 def model_from_state(state: dict, source: str, variant: str | None = None, **options: Any) -> SuperResolution:
@@ -66,7 +101,8 @@ def model_from_state(state: dict, source: str, variant: str | None = None, **opt
         CheckpointError: no network has such names, or they do not all fit.
     """
     shapes = {name: array.shape for name, array in state.items()}
-    for network in networks().values():
+    classes = _networks()
+    for network in classes.values():
         try:
             config = network.config_from_shapes(shapes)
             if config is None:
@@ -81,28 +117,28 @@ def model_from_state(state: dict, source: str, variant: str | None = None, **opt
         except Exception as error:  # Keras raises its own for sizes that no layer can have
             said = one_line(error)
             raise CheckpointError(f"{source}: looks like {network.__name__}, but its shapes do not fit together ({said})") from None
+        from keras_models.checkpoints.network_weights import load_state
+
         load_state(model, state, source)
         return model
-    known = ", ".join(networks())
+    known = ", ".join(classes)
     first = ", ".join(name[:80] for name in list(shapes)[:3])
     raise CheckpointError(f"{source}: the names ({first}, ...) belong to no network known here ({known}): give a checkpoint of one of them")
 
 
-def _load_shipped(preset: Preset, options: dict) -> SuperResolution:
-    if preset.weights is None:
-        raise ModelError(f"{preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint's file")
-    return model_from_state(read_state(preset.weights), preset.name, **options)
+def _networks() -> dict[str, type[SuperResolution]]:
+    """The registry, Keras being imported without its words."""
+    import_keras()
+    return networks()
 
 
 def _load_keras(path: Path, options: dict) -> SuperResolution:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file: check the path")
     try:
         with open_archive(path) as archive, tempfile.TemporaryDirectory(prefix="mobile-sr-keras-") as folder:
             if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
                 raise ModelError(f"{path}: its configuration is too long to be a network's: give a file written by this project")
             config = json.loads(archive.read("config.json"))
-            classes = networks()
+            classes = _networks()
             if config["class_name"] not in classes:
                 known = ", ".join(classes)
                 raise ModelError(f"{path}: a {str(config['class_name'])[:80]}, not one of {known}: give a file written by this project")

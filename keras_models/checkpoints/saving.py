@@ -1,12 +1,25 @@
 """Saving a network: .keras, or .safetensors with PyTorch names and layout."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
-
-from keras_models.checkpoints.state_dict import state_of
 from keras_models.system.atomic_files import atomic_output
 from keras_models.system.errors import ModelError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def check_network_target(target: Path) -> None:
+    """Refuses a file that `save_network` would not write, before the work.
+
+    Raises:
+        ModelError: another ending.
+    """
+    if target.suffix not in (".keras", ".safetensors"):
+        raise ModelError(f"{target}: the output must end in .keras or .safetensors")
 
 
 def save_network(model: keras.Model, target: Path) -> None:
@@ -25,12 +38,13 @@ def save_network(model: keras.Model, target: Path) -> None:
         ...     keras_models.load_model(path).blocks
         1
     """
-    if target.suffix not in (".keras", ".safetensors"):
-        raise ModelError(f"{target}: the output must end in .keras or .safetensors")
+    check_network_target(target)
     with atomic_output(target) as temporary:
         if target.suffix == ".keras":
             model.save(temporary)
         else:
             from safetensors.numpy import save_file
+
+            from keras_models.checkpoints.network_weights import state_of
 
             save_file(state_of(model), temporary, metadata={"format": "pt"})

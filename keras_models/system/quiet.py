@@ -38,7 +38,9 @@ def silenced(*descriptors: int) -> Iterator[Callable[[], str]]:
 
 
 def import_keras() -> None:
-    """Imports Keras and its backend without TensorFlow's lines about oneDNN and missing GPUs."""
+    """Imports Keras and its backend without TensorFlow's lines about oneDNN and missing GPUs; nothing if it was imported."""
+    if "keras" in sys.modules:
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with silenced():
         import keras  # noqa: F401

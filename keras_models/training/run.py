@@ -19,6 +19,7 @@ from keras_models.data.photo_set import PhotoSet
 from keras_models.folding import fold
 from keras_models.registry import preset_named
 from keras_models.system.errors import TrainingError
+from keras_models.system.threads import can_start_threads
 from keras_models.training.bicubic_start import head_start
 from keras_models.training.run_folder import Checkpoint, RunFiles
 from keras_models.training.schedules import WarmUpDecay
@@ -26,6 +27,8 @@ from keras_models.training.settings import Settings
 from keras_models.training.student import Student
 from keras_models.training.validation import validate
 
+SPARE_THREADS = 16
+"""That must be free before an interval: TensorFlow starts one or two for its data and, at first, some for each core."""
 MOVABLE = ("steps", "decay")
 """Settings that may change when a run is resumed: where it ends. Changing them changes the result, of course."""
 
@@ -125,6 +128,7 @@ class _Run:
             self._log(loss=None)
         while self.step < settings.steps:
             stop = min(settings.steps, (self.step // settings.interval + 1) * settings.interval)
+            self._check_threads()
             loss = self._fit(stop)
             if not np.isfinite(loss):
                 raise TrainingError(
@@ -137,6 +141,14 @@ class _Run:
         self._finish()
         last = self.rows[-1].get("val_psnr_y") if self.rows else None
         return Result(self.files.folder, self.step, self.seconds, last, self.best)
+
+    def _check_threads(self) -> None:
+        """Each `fit` makes a new input pipeline with threads of its own, and TensorFlow aborts if one cannot be started."""
+        if not can_start_threads(SPARE_THREADS):
+            raise TrainingError(
+                f"{self.files.folder}: step {self.step}: the system lets this process start no more threads: end other "
+                "programs, or raise its limit on processes; the same command then goes on from the last checkpoint"
+            )
 
     def _fit(self, stop: int) -> float:
         """Makes the steps up to `stop`; the mean loss.

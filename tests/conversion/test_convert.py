@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from support.networks import unscaled_tflite
+from support.networks import randomise, unscaled_tflite
 
 from conversion.calibration_images import synthetic_images
 from conversion.convert_model import convert
@@ -20,12 +20,19 @@ from conversion.tflite.file import read_tflite, with_metadata
 from conversion.tflite.half_range import HALF_MAX, measure_half_range
 from conversion.tflite.partitions import cpu_partitions
 from keras_models.folding import fold
+from keras_models.lkdn import LKDN
 from keras_models.system.errors import ConversionError, ImageError, ModelError
 
-NETWORKS = ("LKDN_x2", "LKDN_x3", "LKDN_x4", "LKDN-S_x4")
+RELEASED = ("LKDN-S_x4", *(pytest.param(f"LKDN_x{scale}", marks=pytest.mark.slow) for scale in (2, 3, 4)))
+"""One of them by default: the others' code is the same, and `keras_models/test_networks.py` converts a small one of every form."""
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+def small(blocks, **config):
+    """An LKDN that takes a few seconds to convert, as a deploy form."""
+    return fold(randomise(LKDN(scale=2, features=8, attention_channels=6, blocks=blocks, **config)))
+
+
+@pytest.mark.parametrize("name", RELEASED)
 def test_float32_equals_keras(name, converted, released):
     engine, network = CpuEngine(converted(name)), released(name)
     for image in synthetic_images(40, 52):
@@ -34,7 +41,7 @@ def test_float32_equals_keras(name, converted, released):
 
 
 @pytest.mark.parametrize("recipe", ["float32", "float16"])
-@pytest.mark.parametrize("name", ["LKDN_x4", "LKDN-S_x4"])
+@pytest.mark.parametrize("name", [RELEASED[0], RELEASED[-1]])
 def test_file_keeps_the_contract(name, recipe, converted):
     path = converted(name, recipe)
     report = inspect_tflite(path)
@@ -53,13 +60,13 @@ def set5(shared):
         yield np.asarray(Image.open(path).convert("RGB"), np.float32)[None] / 255
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", RELEASED)
 def test_no_intermediate_leaves_half_precision_on_set5(name, converted, shared):
     measured = measure_half_range(converted(name), set5(shared))
     assert measured.safe and measured.largest <= HALF_MAX
 
 
-@pytest.mark.parametrize("name", ["LKDN_x4", "LKDN-S_x4"])
+@pytest.mark.parametrize("name", [RELEASED[0], RELEASED[-1]])
 def test_without_rescaling_half_precision_overflows(name, released, shared, tmp_path):
     """Control: the same check on the plain graph fails."""
     path = tmp_path / "plain.tflite"
@@ -68,8 +75,8 @@ def test_without_rescaling_half_precision_overflows(name, released, shared, tmp_
     assert not measured.safe and measured.over
 
 
-def test_a_file_that_overflows_is_refused_or_says_so(released, tmp_path):
-    network = fold(released("LKDN-S_x4"))
+def test_a_file_that_overflows_is_refused_or_says_so(tmp_path):
+    network = small(blocks=1)
     conv = network.get_layer("c1")
     conv.set_weights([conv.get_weights()[0] * 1e7, conv.get_weights()[1]])
     network.save(tmp_path / "loud.keras")
@@ -81,10 +88,10 @@ def test_a_file_that_overflows_is_refused_or_says_so(released, tmp_path):
     assert card.half_max > HALF_MAX and target.exists()
 
 
-def test_metadata_keeps_the_function_and_replaces_itself(converted):
+def test_metadata_keeps_the_function_and_replaces_itself(converted, tmp_path):
     data = converted("LKDN-S_x4").read_bytes()
     twice = with_metadata(with_metadata(data, {"a": 1}), {"b": 2})
-    again = converted("LKDN-S_x4").parent / "again.tflite"
+    again = tmp_path / "again.tflite"
     again.write_bytes(twice)
     file = read_tflite(again)
     assert file.card == {"b": 2} and list(file.metadata).count("mobile_sr") == 1
@@ -101,27 +108,26 @@ def test_verify_passes_and_fails(converted, reference, released, tmp_path):
         verify_tflite(converted("LKDN-S_x4"), reference / "LKDN_x2.pth")
 
 
-def test_dilated_convolutions_with_free_batch_are_refused(released, tmp_path):
+def test_dilated_convolutions_with_free_batch_are_refused(tmp_path):
     """Control of the contract check: the route that the facts warn of."""
     import tensorflow as tf
 
-    network = fold(released("LKDN-S_x4"))
     path = tmp_path / "free.tflite"
-    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(small(blocks=3)).convert())
     names = Counter(op.name for op in read_tflite(path).operations)
-    assert names["SPACE_TO_BATCH_ND"] == 5
+    assert names["SPACE_TO_BATCH_ND"] == 3
     with pytest.raises(ConversionError, match="SPACE_TO_BATCH_ND"):
         check_contract(read_tflite(path), Contract())
 
 
-def test_split_graph_is_counted(released, tmp_path):
-    """Control: without nesting, LKDN's CONCATENATION of 8 splits the CPU graph."""
+def test_split_graph_is_counted(tmp_path):
+    """Control: without nesting, a CONCATENATION of 6 splits the CPU graph."""
     from conversion.graph.from_keras import graph_of
     from conversion.graph.to_keras import to_keras
     from conversion.tflite.converter import to_tflite
 
     path = tmp_path / "flat.tflite"
-    path.write_bytes(to_tflite(to_keras(graph_of(fold(released("LKDN_x4"))), 64, 64)))
+    path.write_bytes(to_tflite(to_keras(graph_of(small(blocks=6)), 64, 64)))
     assert cpu_partitions(path) > 1
 
 

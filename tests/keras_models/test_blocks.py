@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_models import blocks, lkdn
-from keras_models.checkpoints.state_dict import load_state
+from keras_models.checkpoints.network_weights import load_state
 
 TOLERANCE = 2e-5
 

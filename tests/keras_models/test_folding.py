@@ -5,18 +5,8 @@ import numpy as np
 import pytest
 from support.networks import randomise
 
-from keras_models.checkpoints.loading import build_preset
 from keras_models.folding import fold, fold_error
 from keras_models.lkdn import LKDN
-from keras_models.registry import PRESETS
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_fold_of_every_preset_with_random_weights(name):
-    model = randomise(build_preset(PRESETS[name]))
-    deploy = fold(model)
-    assert fold_error(model, deploy) <= 1e-5
-    assert fold(deploy).count_params() == deploy.count_params()
 
 
 @pytest.mark.parametrize("name", ["random_LKDN-S_x4", "LKDN-S_x4"])

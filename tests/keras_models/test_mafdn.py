@@ -1,4 +1,4 @@
-"""MAFDN: published counts, folding, checkpoints, numerics on hard images, and its way to TFLite."""
+"""MAFDN: its specification, folding, names in a checkpoint, and numerics on hard images."""
 
 import keras
 import numpy as np
@@ -6,32 +6,13 @@ import pytest
 from keras import ops
 from support.networks import randomise
 
-from conversion.convert_model import convert
-from conversion.engines.cpu import CpuEngine
-from conversion.graph.from_keras import graph_of, multi_adds
-from conversion.graph.to_keras import to_keras
 from keras_models.attention import Contrast
-from keras_models.checkpoints.loading import build_preset, load_model, model_from_state
-from keras_models.checkpoints.state_dict import load_state, state_of
+from keras_models.checkpoints.network_weights import load_state, state_of
 from keras_models.folding import fold, fold_error
 from keras_models.mafdn import MAFDN
-from keras_models.registry import PRESETS
 from keras_models.system.errors import CheckpointError, ModelError
 
-MULTI_ADDS_X4 = 33_785_862_912
 SMALL = {"scale": 2, "features": 12, "distilled": 8, "blocks": 2}
-
-
-@pytest.mark.parametrize(("scale", "training", "deploy"), [(2, 651_444, 581_460), (3, 657_939, 587_955), (4, 667_032, 597_048)])
-def test_parameters(scale, training, deploy):
-    model = build_preset(PRESETS[f"mafdn-x{scale}"])
-    assert model.count_params() == training
-    assert fold(model).count_params() == deploy
-
-
-def test_multi_adds_of_all_networks_from_one_counter():
-    assert multi_adds(graph_of(fold(build_preset(PRESETS["mafdn-x4"])), 180, 320)) == MULTI_ADDS_X4
-    assert multi_adds(graph_of(fold(build_preset(PRESETS["lkdn-x4"])), 180, 320)) == PRESETS["lkdn-x4"].multi_adds
 
 
 def test_folds_exactly_for_any_weights():
@@ -45,15 +26,9 @@ def test_folds_exactly_for_any_weights():
     assert fold_error(model, deploy) > 1e-4
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_presets_fold_exactly(scale):
-    model = randomise(build_preset(PRESETS[f"mafdn-x{scale}"]))
-    assert fold_error(model, fold(model)) <= 1e-5
-
-
-def test_checkpoint_names_and_shapes():
-    state = state_of(build_preset(PRESETS["mafdn-x4"]))
+def test_checkpoint_names_and_shapes(preset):
+    training, deploy = preset("mafdn-x4")
+    state = state_of(training)
     assert len(state) == 304
     assert state["blocks.5.r3.W"].shape == (48, 48, 9)
     assert state["blocks.0.r1.D"].shape == (48, 9, 9)
@@ -61,16 +36,7 @@ def test_checkpoint_names_and_shapes():
     assert state["blocks.2.sa4.conv.weight"].shape == (1, 2, 7, 7)
     assert state["fuse.weight"].shape == (48, 288, 1, 1)
     assert state["up.bias"].shape == (48,)
-    assert len(state_of(fold(build_preset(PRESETS["mafdn-x4"])))) == 286
-
-
-@pytest.mark.parametrize("form", ["do", "plain"])
-def test_checkpoint_comes_back_as_the_same_network(form):
-    model = randomise(MAFDN(**SMALL, convolution=form))
-    state = state_of(model)
-    again = model_from_state(state, "test")
-    assert again.get_config() == {**model.get_config(), "name": again.name}
-    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+    assert len(state_of(deploy)) == 286
 
 
 def test_checkpoint_with_the_librarys_constant():
@@ -80,15 +46,6 @@ def test_checkpoint_with_the_librarys_constant():
     load_state(MAFDN(**SMALL), state)
     with pytest.raises(CheckpointError, match="left over blocks.0.r1.d_diag"):
         load_state(MAFDN(**SMALL), {**state, "blocks.0.r1.d_diag": diagonal + 1})
-
-
-def test_keras_file_keeps_the_network(tmp_path):
-    model = randomise(MAFDN(**SMALL, negative_slope=0.1, epsilon=1e-4))
-    model.save(tmp_path / "m.keras")
-    again = load_model(tmp_path / "m.keras")
-    x = np.random.default_rng(0).random((1, 9, 11, 3), np.float32)
-    assert again.get_config() == model.get_config()
-    assert np.array_equal(ops.convert_to_numpy(model(x)), ops.convert_to_numpy(again(x)))
 
 
 def test_against_the_specification_written_with_numpy():
@@ -177,33 +134,6 @@ def test_statistics_of_a_large_half_precision_map():
     assert abs(float(ops.convert_to_numpy(Contrast()(x)).item()) - 1.5 - 1e-5**0.5) < 2e-3
     spread = np.where(np.arange(180 * 320).reshape(1, 180, 320, 1) % 2, 300, -300).astype(np.float16)
     assert abs(float(ops.convert_to_numpy(Contrast()(spread)).item()) - 300) < 1
-
-
-def test_graph_is_the_network():
-    model = randomise(MAFDN(**SMALL, convolution="plain"))
-    x = np.random.default_rng(0).random((1, 12, 15, 3), np.float32)
-    again = to_keras(graph_of(model), None, None)(x)["upscaled"]
-    assert np.abs(ops.convert_to_numpy(again) - ops.convert_to_numpy(model(x))).max() <= 1e-5
-
-
-@pytest.fixture(scope="module")
-def x4(tmp_path_factory):
-    """MAFDN x4 with fresh weights: (deploy form, its float32 file of 64x64 tiles)."""
-    folder = tmp_path_factory.mktemp("mafdn")
-    keras.utils.set_random_seed(0)
-    model = build_preset(PRESETS["mafdn-x4"])
-    model.save(folder / "m.keras")
-    convert(folder / "m.keras", folder / "m.tflite", "float32", (64, 64))  # refuses more than one partition, and half overflow
-    return fold(model), folder / "m.tflite"
-
-
-def test_tflite_equals_keras(x4):
-    deploy, path = x4
-    engine = CpuEngine(path)
-    for seed in range(3):
-        image = np.random.default_rng(seed).random((64, 64, 3), np.float32)
-        wanted = np.clip(ops.convert_to_numpy(deploy(image[None]))[0], 0, 1)
-        assert np.abs(engine.run(image) - wanted).max() <= 2e-5
 
 
 def test_refuses_bad_arguments():

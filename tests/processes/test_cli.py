@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.command_line import one_line_error, run
+from support.command_line import one_line_error, run, run_here
 from support.photos import noise_photo as photo
 
 
@@ -46,14 +46,14 @@ def truncated_png(folder):
     return path
 
 
-def half_tflite(folder, converted):
+def half_tflite(folder, tiny_model):
     path = folder / "half.tflite"
-    data = converted("LKDN-S_x4").read_bytes()
+    data = tiny_model("random").read_bytes()
     path.write_bytes(data[: len(data) // 2])
     return path
 
 
-UPSCALE_CASES = {
+BAD_ARGUMENTS = {
     "missing file": lambda folder, model: ("upscale", folder / "nothing.png", "--model", model),
     "text named .png": lambda folder, model: ("upscale", text_named_png(folder), "--model", model),
     "truncated PNG": lambda folder, model: ("upscale", truncated_png(folder), "--model", model),
@@ -81,16 +81,41 @@ UPSCALE_CASES = {
 }
 
 
-@pytest.mark.parametrize("case", UPSCALE_CASES)
-def test_bad_input_is_one_line(case, tmp_path, converted):
-    arguments = UPSCALE_CASES[case](tmp_path, converted("LKDN-S_x4"))
+@pytest.mark.parametrize("case", BAD_ARGUMENTS)
+def test_bad_input_is_one_line(case, tmp_path, tiny_model):
+    arguments = BAD_ARGUMENTS[case](tmp_path, tiny_model("random"))
     before = {p.name for p in tmp_path.iterdir()}
     one_line_error(run(*arguments))
     assert {p.name for p in tmp_path.iterdir()} == before
 
 
-def test_half_a_tflite_is_one_line(tmp_path, converted):
-    broken = half_tflite(tmp_path, converted)
+def test_what_is_wrong_by_name_is_refused_without_keras(tmp_path):
+    """Importing Keras takes the user 5 s; for a missing file, another ending, a preset without weights, it is not."""
+    (tmp_path / "cut.pth").write_bytes(b"PK")
+    cases = [
+        *([command, f"nowhere{suffix}"] for command in ("import", "fold") for suffix in (".pth", ".keras", ".tex", "")),
+        *(["import", name] for name in ("lkdn-x4", tmp_path / "cut.pth")),
+        ["recipes", "lkdn-s", "--data", tmp_path / "no", "--calibration", tmp_path],
+    ]
+    program = f"""
+import sys
+from conversion.commands.main import main
+for words in {[[*map(str, case), "-o", str(tmp_path / "x.keras")] for case in cases]!r}:
+    sys.argv = ["mobile-sr", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code == 2, words
+assert not {{"keras", "tensorflow"}} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.strip().splitlines()) == len(cases)
+    assert [path.name for path in tmp_path.iterdir()] == ["cut.pth"]
+
+
+def test_half_a_tflite_is_one_line(tmp_path, tiny_model):
+    broken = half_tflite(tmp_path, tiny_model)
     for arguments in (("upscale", photo(tmp_path), "--model", broken), ("inspect", broken), ("verify", broken)):
         one_line_error(run(*arguments))
     assert not list(tmp_path.glob("*_x*"))
@@ -117,19 +142,23 @@ def test_checkpoint_of_another_network_is_one_line(tmp_path):
     assert not (tmp_path / "x.keras").exists()
 
 
-def test_import_fold_convert_inspect_verify_upscale(tmp_path, shared):
-    """The researcher's way, end to end, with a released checkpoint."""
+def test_import_fold_convert_inspect_verify_upscale(tmp_path, shared, capfd, monkeypatch):
+    """The researcher's way, end to end, with a released checkpoint; two of the commands as processes."""
+
+    def here(*arguments):
+        return run_here(capfd, monkeypatch, *arguments)
+
     checkpoint = shared / "reference/LKDN-S_x4.pth"
-    assert run("import", checkpoint, "-o", tmp_path / "s.keras").returncode == 0
-    assert run("import", tmp_path / "s.keras", "-o", tmp_path / "s.safetensors").returncode == 0
-    folded = run("fold", tmp_path / "s.safetensors", "-o", tmp_path / "d.keras")
+    assert here("import", checkpoint, "-o", tmp_path / "s.keras").returncode == 0
+    assert here("import", tmp_path / "s.keras", "-o", tmp_path / "s.safetensors").returncode == 0
+    folded = here("fold", tmp_path / "s.safetensors", "-o", tmp_path / "d.keras")
     assert "172,449 -> 129,177 parameters" in folded.stdout, folded.stderr
     converted = run("convert", tmp_path / "d.keras", "-o", tmp_path / "d.tflite", "--tile", "64x48")
     assert converted.returncode == 0, converted.stderr
     assert converted.stderr == ""
-    seen = json.loads(run("inspect", tmp_path / "d.tflite", "--json", "-").stdout)
+    seen = json.loads(here("inspect", tmp_path / "d.tflite", "--json", "-").stdout)
     assert seen["inputs"][0]["shape"] == [1, 64, 48, 3] and seen["card"]["tile"] == [64, 48]
-    verified = run("verify", tmp_path / "d.tflite", "--against", checkpoint)
+    verified = here("verify", tmp_path / "d.tflite", "--against", checkpoint)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     upscaled = run("upscale", photo(tmp_path), "--model", tmp_path / "d.tflite")
     assert upscaled.returncode == 0, upscaled.stderr

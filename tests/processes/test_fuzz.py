@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).parents[2] / "scripts" / "fuzz.py"
-TRIALS = {"onnx": 40, "keras": 60}
-"""What takes longer a file; 100 of all others."""
+TRIALS = 10
+"""Of each reader; docs/hardening.md has 10,000 of each."""
 READERS = ("png", "jpeg", "webp", "tiff", "bmp", "gif", "pth", "safetensors", "npz", "keras", "tflite", "onnx", "models.json")
 READERS += ("card", "log", "run")
 
@@ -18,17 +18,17 @@ READERS += ("card", "log", "run")
 def outcomes(tmp_path_factory):
     """Reader -> what became of its files, from one run of the program."""
     out = tmp_path_factory.mktemp("fuzz")
-    counts = [f"{name}={TRIALS.get(name, 100)}" for name in READERS]
-    subprocess.run([sys.executable, str(PROGRAM), *counts, "--out", str(out)], capture_output=True, check=False)
+    command = [sys.executable, str(PROGRAM), *READERS, "--trials", str(TRIALS), "--out", str(out)]
+    subprocess.run(command, capture_output=True, check=False)
     return {path.parent.name: json.loads(path.read_text()) for path in out.glob("*/outcome.json")}
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_spoilt_files_are_read_or_refused_by_one_line(outcomes, reader):
     outcome = outcomes[reader]
-    assert outcome["trials"] == TRIALS.get(reader, 100)
+    assert outcome["trials"] == TRIALS
     assert outcome["findings"] == []
-    assert reader in ("log", "card") or outcome["refused"] > 10, "the files are not spoilt enough"
+    assert reader in ("log", "card") or outcome["refused"] > 0, "the files are not spoilt enough"
     assert outcome["read"] + outcome["refused"] == outcome["trials"]
 
 

@@ -1,5 +1,6 @@
 """Ctrl-C, SIGTERM, a full disk, a folder that cannot be written: the old file or nothing, no temporary file, one line."""
 
+import json
 import os
 import random
 import shutil
@@ -82,18 +83,6 @@ def test_upscale_of_a_photo(sandbox, number, suffix, seed):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_signals_until_the_end_do_not_change_it(sandbox, number):
-    """Those that come while Python itself ends have no handler any more."""
-    photo = save_pillow(sandbox.work / "a.png", smooth(800, 1000))
-    process = sandbox.start("upscale", photo, "--tile", 48, "--halo", 8, "--threads", 1)
-    assert sandbox.stop_after(process, 1, number)
-    assert process.stderr.readline() == "mobile-sr: stopped: nothing unfinished is left behind\n"
-    while process.poll() is None:
-        process.send_signal(number)
-    assert process.returncode == SIGNALS[number] and process.stderr.read() == "" and not sandbox.unfinished()
-
-
-@pytest.mark.parametrize("number", SIGNALS)
 def test_upscale_of_a_folder(sandbox, number, seed):
     """Photos that were finished before stay and are whole; the one at work is not there."""
     (sandbox.work / "in").mkdir()
@@ -147,7 +136,7 @@ def test_train(sandbox, number, seed):
     from keras_models.training.run_folder import RunFiles
 
     data, run = make_photos(sandbox.work / "photos"), sandbox.work / "run"
-    sizes = ("--steps", 100_000, "--batch", 1, "--patch", 8, "--interval", 1)
+    sizes = ("--steps", 100_000, "--batch", 1, "--patch", 8, "--interval", 1, "--form", "deploy")
     process = sandbox.start("train", "lkdn-s-x2", "--data", data, "--out", run, *sizes)
     while not (run / "last.npz").exists():
         with pytest.raises(subprocess.TimeoutExpired):
@@ -166,40 +155,54 @@ def seed():
 
 
 def test_a_signal_between_any_two_lines_leaves_nothing(tmp_path):
-    """The exception is raised at every line of `atomic_output` in turn; what its own clean-up misses goes at the program's end."""
-    program = """
-import sys
+    """The exception is raised at every line of `atomic_output` in turn; what its own clean-up misses goes at the process's end."""
+    program = f"""
+import json, os, sys
 from pathlib import Path
-from keras_models.system import atomic_files as outputs
+from keras_models.system import atomic_files
 from conversion.commands.signals import Stopped
-target, stop = Path(sys.argv[1]), int(sys.argv[2])
-seen = 0
-def trace(frame, event, argument):
-    global seen
-    if "atomic_files.py" not in frame.f_code.co_filename:
-        return None
-    if event == "line":
-        seen += 1
-        if seen == stop:
-            raise Stopped("here")
-    return trace
-sys.settrace(trace)
-try:
-    with outputs.atomic_output(target) as scratch:
-        scratch.write_bytes(b"new")
-except Stopped:
+target = Path(sys.argv[1])
+
+def write(stop):
+    seen = 0
+    def trace(frame, event, argument):
+        nonlocal seen
+        if frame.f_code.co_filename != atomic_files.__file__:
+            return None
+        if event == "line":
+            seen += 1
+            if seen == stop:
+                raise Stopped("here")
+        return trace
+    sys.settrace(trace)
+    try:
+        with atomic_files.atomic_output(target) as scratch:
+            scratch.write_bytes(b"new")
+    except Stopped:
+        sys.settrace(None)
+        sys.exit(130)
     sys.settrace(None)
-    sys.exit(130)
+    sys.exit(0)
+
+ends = []
+for line in range(1, 60):
+    target.write_bytes({OLD!r})
+    child = os.fork()
+    if child == 0:
+        write(line)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    ends.append([status, os.listdir(target.parent), target.read_bytes() == {OLD!r}])
+    if status == 0:
+        break
+print(json.dumps(ends))
 """
-    target = tmp_path / "out.bin"
-    statuses = []
-    for line in range(1, 60):
-        target.write_bytes(OLD)
-        statuses.append(subprocess.run([sys.executable, "-c", program, str(target), str(line)], check=False).returncode)
-        assert os.listdir(tmp_path) == ["out.bin"] and target.read_bytes() in (OLD, b"new"), line
-        if statuses[-1] == 0:
-            break
+    command = [sys.executable, "-c", program, str(tmp_path / "out.bin")]
+    ends = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert all(names == ["out.bin"] for _, names, _ in ends), ends
+    assert (tmp_path / "out.bin").read_bytes() == b"new"
+    statuses, old = [status for status, _, _ in ends], [kept for _, _, kept in ends]
     assert statuses[-1] == 0 and len(statuses) > 10 and set(statuses[:-1]) == {130}
+    assert old[0] and not old[-1]
 
 
 def mounted(folder, options):

@@ -28,12 +28,13 @@ def main(path):
     with np.load(path) as arrays:
         graph, table = unpack(arrays)
     image = np.random.default_rng(0).random((1, 20, 24, 3)).astype(np.float32)
-    sys.stdout.write(json.dumps({**twins(graph, table, image), **colour(graph, table, image), **gradients(), **training(graph, table)}))
-
-
-def twins(graph, table, image):
-    """Largest differences between the twins and the Keras 3 graphs that they stand for."""
     trainer = Trainer((graph, table), graph, QatSettings(steps=1))
+    found = {**twins(trainer, graph, image), **gradients(), **training(graph, table)}
+    sys.stdout.write(json.dumps({**found, **colour(trainer, image)}))
+
+
+def twins(trainer, graph, image):
+    """Largest differences between the twins and the Keras 3 graphs that they stand for."""
     on_grid, learned = trainer.quantized()
     ranges = {name: tuple(map(float, learned.bounds[index])) for name, index in learned.group.items()}
     simulated = np.asarray(to_keras(with_fake_quant(on_grid, ranges), None, None)(image)["upscaled"])
@@ -49,12 +50,11 @@ def twins(graph, table, image):
     }
 
 
-def colour(graph, table, image):
+def colour(trainer, image):
     """Mean error before and after the colour is set right, of a twin whose last bias was spoilt.
 
     Thrice, because the tiny network's outputs saturate: a bias moves the mean of the clipped picture by about half.
     """
-    trainer = Trainer((graph, table), graph, QatSettings(steps=1))
     list(trainer.named.values())[-1].assign_add(np.full(12, 0.05, np.float32))
     exact = np.clip(trainer.teacher(image).numpy(), 0, 1)
     before = float((trainer.upscale(image[0]) - exact[0]).mean())

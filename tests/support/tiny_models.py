@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.made_once import made_once
+
 SCALE = 2
 TILE = 16
 # Three 5x5 convolutions see 2 pixels further each.
@@ -105,15 +107,14 @@ _GRAPHS = {
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory):
-    """A function from a name to the path of that tiny .tflite, made at its first use."""
-    folder = tmp_path_factory.mktemp("tiny_models")
+def tiny_model(run_folder):
+    """A function from a name to the path of that tiny .tflite, made at its first use, once for all workers."""
 
-    @functools.cache
     def make(name: str) -> Path:
-        path = folder / f"{name}.tflite"
-        path.write_bytes(_GRAPHS[name]())
-        return path
+        def write(folder: Path) -> None:
+            (folder / f"{name}.tflite").write_bytes(_GRAPHS[name]())
+
+        return made_once(run_folder / f"tiny_{name}", write) / f"{name}.tflite"
 
     return make
 

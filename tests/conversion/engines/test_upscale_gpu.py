@@ -17,6 +17,7 @@ from conversion.upscaling.folder import upscale_folder
 from conversion.upscaling.pipeline import UpscaleOptions, upscale_array, upscale_file
 from keras_models.system.errors import ModelError
 
+pytestmark = pytest.mark.gpu
 IMAGE = np.random.default_rng(0).random((50, 41, 3), np.float32)
 
 

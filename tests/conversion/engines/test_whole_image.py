@@ -18,7 +18,6 @@ from keras_models.lkdn import LKDN
 from keras_models.mafdn import MAFDN
 from keras_models.system.errors import ModelError
 
-RNG = np.random.default_rng(0)
 TILE, HALO = 40, 20
 
 
@@ -40,7 +39,7 @@ def files(tmp_path_factory):
 @pytest.fixture(scope="module")
 def image():
     """(100, 130, 3): dark and smooth on the left, bright noise on the right, so that tiles differ from the whole."""
-    noise = RNG.random((100, 130, 3), np.float32)
+    noise = np.random.default_rng(0).random((100, 130, 3), np.float32)
     return (noise * np.linspace(0.05, 1, 130, dtype=np.float32)[:, None]).astype(np.float32)
 
 
@@ -66,8 +65,8 @@ def test_an_image_in_one_tile_needs_no_sweep(files, image):
     assert np.abs(upscale_array(small, open_engine(whole)) - CpuEngine(own).run(small)).max() <= 2e-5
 
 
-def test_merged_moments_are_those_of_the_whole():
-    values = RNG.normal(20, 0.5, (1000, 3))
+def test_merged_moments_are_those_of_the_whole(rng):
+    values = rng.normal(20, 0.5, (1000, 3))
     merged = MergedMoments()
     for part in np.split(values, [10, 500, 501]):
         merged.add(len(part), part.mean(0), part.var(0))

@@ -59,6 +59,7 @@ def test_every_shipped_file_runs_on_the_gpu(path, software_vulkan, tmp_path):
     assert_good(verify_on_gpu(CpuEngine(small)))
 
 
+@pytest.mark.gpu
 @pytest.mark.parametrize("recipe", ["float32", "float16"])
 @pytest.mark.parametrize("name", ["LKDN-S_x4", pytest.param("LKDN_x4", marks=pytest.mark.slow)])
 def test_released_networks_on_photos(name, recipe, converted, software_vulkan, shared):
@@ -69,6 +70,7 @@ def test_released_networks_on_photos(name, recipe, converted, software_vulkan, s
     json.dumps(result.as_json(), allow_nan=False)
 
 
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", ["LKDN-S_x4", pytest.param("LKDN_x4", marks=pytest.mark.slow)])
 def test_without_rescaling_half_precision_fails(name, released, software_vulkan, tmp_path):
     """Control: the plain graph is right in single precision and destroys the image in half."""
@@ -80,6 +82,7 @@ def test_without_rescaling_half_precision_fails(name, released, software_vulkan,
     assert any("noise" in problem for problem in problems)  # photographs have less range: some survive in LKDN-S
 
 
+@pytest.mark.gpu
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["LKDN-S_x4", "LKDN_x4"])
 def test_half_precision_on_set5(name, converted, software_vulkan, shared, tmp_path):
@@ -98,6 +101,7 @@ def test_half_precision_on_set5(name, converted, software_vulkan, shared, tmp_pa
     assert abs(np.mean(changes)) <= 0.02
 
 
+@pytest.mark.gpu
 def test_a_refused_operation_is_named(tmp_path, software_vulkan):
     path = enlarging(tmp_path / "norm.tflite", lambda net, x: net.op("L2_NORMALIZATION", x, options="L2Norm", out=(1, 32, 32, 3)))
     verdict = verify_on_gpu(CpuEngine(path))
@@ -106,6 +110,7 @@ def test_a_refused_operation_is_named(tmp_path, software_vulkan):
         run_on_gpu(GpuJob(path, np.zeros((1, 1, 16, 16, 3), np.float32)), software_vulkan["swiftshader"])
 
 
+@pytest.mark.gpu
 def test_wrong_values_are_caught(tmp_path, software_vulkan):
     """The engine runs this file as if all were well; see the corrections of the operator table."""
 
@@ -118,6 +123,7 @@ def test_wrong_values_are_caught(tmp_path, software_vulkan):
     assert any("differs from the CPU" in problem for problem in verdict.problems())
 
 
+@pytest.mark.gpu
 def test_a_constant_image_is_caught(tmp_path, software_vulkan):
     """Half precision flushes the smallest numbers to zero, so that this file gives grey there and an image in single."""
 
@@ -131,6 +137,7 @@ def test_a_constant_image_is_caught(tmp_path, software_vulkan):
     assert any("constant" in problem or "not finite" in problem for problem in problems)
 
 
+@pytest.mark.gpu
 def test_a_crash_and_a_hang_are_errors_of_their_job(tmp_path, software_vulkan):
     net = Net((1, 2, 6, 4))  # the engine aborts on a matrix product of one tensor with itself
     net.write(tmp_path / "crash.tflite", net.op("BATCH_MATMUL", net.x, net.x, options="BatchMatMul", adjY=True, out=(1, 2, 6, 6)))
@@ -148,6 +155,7 @@ def test_a_crash_and_a_hang_are_errors_of_their_job(tmp_path, software_vulkan):
     assert "did not answer within 0.001 s" in str(late)
 
 
+@pytest.mark.gpu
 def test_a_driver_without_a_device(tiny_model, tmp_path, software_vulkan, monkeypatch):
     job = GpuJob(tiny_model("nearest"), np.zeros((1, 1, 16, 16, 3), np.float32))
     nothing = {name: str(tmp_path / "none.json") for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")}
@@ -170,6 +178,7 @@ def test_integer_files_are_refused(tiny_model):
         verify_on_gpu(CpuEngine(tiny_model("int8")))
 
 
+@pytest.mark.gpu
 def test_command_line(tiny_model, tmp_path, software_vulkan, monkeypatch):
     monkeypatch.setenv("VK_DRIVER_FILES", str(tmp_path / "none.json"))
     good = run("verify", tiny_model("random"), "--gpu", "--json", "-")

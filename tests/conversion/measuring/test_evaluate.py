@@ -36,7 +36,7 @@ def test_keras_on_set5(name, shared, expected):
 
 
 @pytest.mark.parametrize(("recipe", "psnr"), [("float32", 0.003), ("float16", 0.01)])
-@pytest.mark.parametrize("name", ["LKDN_x4", "LKDN-S_x4"])
+@pytest.mark.parametrize("name", [pytest.param("LKDN_x4", marks=pytest.mark.slow), "LKDN-S_x4"])
 def test_tflite_on_set5(name, recipe, psnr, shared, converted, expected):
     check(evaluate_model(converted(name, recipe), shared / "data/Set5"), expected[name]["Set5"], psnr)
 

@@ -1,16 +1,18 @@
 """Each rewrite of an ONNX graph on a few nodes: where it holds, where it must not act, and that the function stays."""
 
+from functools import partial
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
+from support.graphs import oihw_weights, onnx_graph
 
 from conversion.graph.hardware_limits import HALF_TARGET
 from conversion.onnx import rewrites as onnx_rewrites
 from conversion.onnx.border_bias import fold_rings
 from conversion.onnx.folding import drop_identities, fold_constants, merge_twins
-from conversion.onnx.graph import OnnxGraph
 from conversion.onnx.load import fixed_graph, read_onnx
 from conversion.onnx.norms import centre_norms, channels_first_norms, lower_layer_norms, plain_powers
 from conversion.onnx.parallel_convs import merge_parallel, merge_pointwise, merge_repeated_inputs
@@ -20,21 +22,15 @@ from conversion.onnx.rewrites import clip_output, fuse_gelus, nest_concats, rewr
 from conversion.onnx.shuffles import name_shuffles, reorder_shuffles
 from keras_models.system.errors import ConversionError
 
-RNG = np.random.default_rng(0)
 HEIGHT, WIDTH = 6, 7
 
 
-def weights(*shape):
-    return (RNG.standard_normal(shape) / np.sqrt(np.prod(shape[1:], initial=1))).astype(np.float32)
+@pytest.fixture
+def weights(rng):
+    return partial(oihw_weights, rng)
 
 
-def graph_of(*nodes, channels=4, **constants):
-    """A graph from (op, inputs, output, attributes); "x" is the image, the last output the result."""
-    made = [helper.make_node(op, inputs.split(), [output], **(more[0] if more else {})) for op, inputs, output, *more in nodes]
-    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, channels, HEIGHT, WIDTH))
-    result = helper.make_tensor_value_info(nodes[-1][2], TensorProto.FLOAT, None)
-    held = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
-    return OnnxGraph(helper.make_model(helper.make_graph(made, "g", [image], [result], held), opset_imports=[helper.make_opsetid("", 20)]))
+graph_of = partial(onnx_graph, size=(HEIGHT, WIDTH))
 
 
 def run(graph, image):
@@ -47,7 +43,7 @@ def run(graph, image):
 
 def acts(rewrite_, graph):
     """In how many places a rewrite acts until it finds no more; asserts that the function stays."""
-    image = RNG.standard_normal(graph.input_shape).astype(np.float32)
+    image = np.random.default_rng(0).standard_normal(graph.input_shape).astype(np.float32)
     before = run(graph, image)
     count = 0
     while found := rewrite_(graph):
@@ -128,7 +124,7 @@ def test_random_numbers_are_no_constants():
     assert fold_constants(graph) == 0
 
 
-def test_a_constant_that_fails_is_refused():
+def test_a_constant_that_fails_is_refused(weights):
     graph = graph_of(("Reshape", "c s", "r"), ("Add", "x r", "y"), c=weights(3), s=np.int64([2]))
     with pytest.raises(ConversionError, match="cannot be computed|do not fit"):
         fold_constants(graph)
@@ -149,7 +145,7 @@ def test_twins_of_other_attributes_stay():
 TO_LAST, TO_FIRST = {"perm": [0, 2, 3, 1]}, {"perm": [0, 3, 1, 2]}
 
 
-def test_layer_norm_between_transposes():
+def test_layer_norm_between_transposes(weights):
     nodes = [("Transpose", "x", "t", TO_LAST), ("LayerNormalization", "t g b", "n", {"epsilon": 1e-3}), ("Transpose", "n", "y", TO_FIRST)]
     graph = graph_of(*nodes, g=weights(4), b=weights(4))
     assert acts(lower_layer_norms, graph) == 1
@@ -159,7 +155,7 @@ def test_layer_norm_between_transposes():
 @pytest.mark.parametrize(
     ("attributes", "back"), [({"axis": 2}, TO_FIRST), ({}, {"perm": [0, 1, 3, 2]})], ids=["two axes", "another order back"]
 )
-def test_other_layer_norms_are_left(attributes, back):
+def test_other_layer_norms_are_left(attributes, back, weights):
     shape = (WIDTH, 4) if "axis" in attributes else (4,)
     nodes = [("Transpose", "x", "t", TO_LAST), ("LayerNormalization", "t g b", "n", attributes), ("Transpose", "n", "y", back)]
     assert acts(lower_layer_norms, graph_of(*nodes, g=weights(*shape), b=weights(*shape))) == 0
@@ -181,7 +177,7 @@ NORM = {"two": TWO, "eps": np.float32(1e-3)}
 
 
 @pytest.mark.parametrize("shape", [(4,), (1,), ()], ids=["a channel each", "one", "a scalar"])
-def test_norm_chain_between_transposes(shape):
+def test_norm_chain_between_transposes(shape, weights):
     nodes = [("Transpose", "x", "t", TO_LAST), *chain("last", "t", POW), ("Mul", "n g", "p"), ("Add", "b p", "z")]
     nodes += [("Transpose", "z", "y", TO_FIRST)]
     graph = graph_of(*nodes, g=weights(*shape), b=weights(4), last=np.int64([-1]), **NORM)
@@ -206,18 +202,18 @@ def conv(source, output, kernel=1, weight="w", bias="", **attributes):
     return ("Conv", f"{source} {weight} {bias}".strip(), output, {"pads": pads, **attributes})
 
 
-def test_conv_before_a_norm_is_centred():
+def test_conv_before_a_norm_is_centred(weights):
     constants = {"w": weights(5, 4, 1, 1), "b": weights(5), "c": np.int64([1]), "eps": HALF}
     graph = graph_of(conv("x", "a", bias="b"), *chain("c", "a"), **constants)
     assert acts(centre_norms, graph) == 1 and ops(graph) == ["Add", "Conv", "Div", "Mul", "ReduceMean", "Sqrt"]
 
 
-def test_conv_with_another_reader_is_not_centred():
+def test_conv_with_another_reader_is_not_centred(weights):
     nodes = [conv("x", "a"), *chain("c", "a"), ("Add", "n a", "y")]
     assert acts(centre_norms, graph_of(*nodes, w=weights(5, 4, 1, 1), c=np.int64([1]), eps=HALF)) == 0
 
 
-def test_repeated_input():
+def test_repeated_input(weights):
     graph = graph_of(("Concat", "x x x", "a", {"axis": 1}), conv("a", "y", 3), w=weights(5, 12, 3, 3))
     assert acts(merge_repeated_inputs, graph) == 1 and ops(graph) == ["Conv"]
 
@@ -231,18 +227,18 @@ def test_repeated_input():
     ],
     ids=["grouped", "read by another", "another tensor"],
 )
-def test_other_concats_are_left(nodes):
+def test_other_concats_are_left(nodes, weights):
     used = {"v": weights(8, 8, 1, 1)} if "v" in nodes[1][1] or "v" in nodes[2 % len(nodes)][1] else {"w": weights(8, 4, 1, 1)}
     assert acts(merge_repeated_inputs, graph_of(*nodes, **used)) == 0
 
 
-def test_parallel_branches_and_the_identity_are_one():
+def test_parallel_branches_and_the_identity_are_one(weights):
     nodes = [conv("x", "a", 3, "v", "b"), conv("x", "c"), ("Add", "a c", "d"), ("Add", "x d", "y")]
     graph = graph_of(*nodes, v=weights(4, 4, 3, 3), b=weights(4), w=weights(4, 4, 1, 1))
     assert acts(merge_parallel, graph) == 2 and ops(graph) == ["Conv"]
 
 
-def test_depthwise_branches_are_one():
+def test_depthwise_branches_are_one(weights):
     nodes = [conv("x", "a", 5, "v", "b", group=4), conv("x", "c", group=4), ("Add", "c a", "d"), ("Add", "d x", "y")]
     graph = graph_of(*nodes, v=weights(4, 1, 5, 5), b=weights(4), w=weights(4, 1, 1, 1))
     assert acts(merge_parallel, graph) == 2 and ops(graph) == ["Conv"]
@@ -260,12 +256,12 @@ PARALLEL_LEFT = {
 
 
 @pytest.mark.parametrize("case", PARALLEL_LEFT)
-def test_other_sums_are_left(case):
+def test_other_sums_are_left(case, weights):
     nodes, shape = PARALLEL_LEFT[case]
     assert acts(merge_parallel, graph_of(*nodes, v=weights(4, 4, 3, 3), w=weights(*shape))) == 0
 
 
-def test_strided_and_unevenly_padded_convs_are_left():
+def test_strided_and_unevenly_padded_convs_are_left(weights):
     for attributes in ({"strides": [2, 2]}, {"pads": [0, 0, 2, 2]}):
         nodes = [conv("x", "a", 3, "v", **attributes), conv("x", "b", 3, "w", **attributes), ("Add", "a b", "y")]
         assert acts(merge_parallel, graph_of(*nodes, v=weights(4, 4, 3, 3), w=weights(4, 4, 3, 3))) == 0
@@ -274,14 +270,14 @@ def test_strided_and_unevenly_padded_convs_are_left():
 @pytest.mark.parametrize(
     ("first", "second", "group"), [((16, 8, 1, 1), (6, 16, 3, 3), 1), ((6, 3, 1, 1), (6, 1, 3, 3), 6)], ids=["narrowing", "thin"]
 )
-def test_pointwise_then_kernel_is_one_conv(first, second, group):
+def test_pointwise_then_kernel_is_one_conv(first, second, group, weights):
     nodes = [conv("x", "a"), conv("a", "y", 3, "v", "b", group=group)]
     graph = graph_of(*nodes, channels=first[1], w=weights(*first), v=weights(*second), b=weights(6))
     assert acts(merge_pointwise, graph) == 1 and ops(graph) == ["Conv"]
 
 
 @pytest.mark.parametrize("case", ["bias", "grows", "read twice", "kernel first"])
-def test_other_pairs_are_left(case):
+def test_other_pairs_are_left(case, weights):
     channels = 8
     nodes = [conv("x", "a", bias="b" if case == "bias" else ""), conv("a", "y", 3, "v")]
     constants = {"w": weights(16, channels, 1, 1), "v": weights(6, 16, 3, 3)} | ({"b": weights(16)} if case == "bias" else {})
@@ -311,7 +307,7 @@ def ring_writes(values, spoil=None):
     return constants
 
 
-def ring_graph(values, bias, spoil=None, pads=None, consumer=True):
+def ring_graph(weights, values, bias, spoil=None, pads=None, consumer=True):
     nodes = [conv("x", "a", bias="b"), ("Pad", "a pads", "p0")]
     nodes += [("ScatterND", f"p{i} i{side} v{side}", f"p{i + 1}") for i, side in enumerate("tulr")]
     nodes += [conv("p4", "y", 1, "k", "c")] if consumer else [("Relu", "p4", "y")]
@@ -319,30 +315,30 @@ def ring_graph(values, bias, spoil=None, pads=None, consumer=True):
     return graph_of(*nodes, **constants, **({"k": weights(6, 5, 3, 3), "c": weights(6)} if consumer else {}))
 
 
-def test_ring_of_the_bias_is_gone():
+def test_ring_of_the_bias_is_gone(weights):
     bias = weights(5)
-    graph = ring_graph(bias, bias)
+    graph = ring_graph(weights, bias, bias)
     assert acts(fold_rings, graph) == 1 and ops(graph) == ["Conv", "Conv"]
     assert graph.producer("a").inputs[2:] == []  # without its bias the 1x1 can be merged into what follows
     assert acts(merge_pointwise, graph) == 1 and ops(graph) == ["Conv"]
 
 
-def test_ring_of_another_value_and_another_reader():
-    graph = ring_graph(weights(5), weights(5), consumer=False)
+def test_ring_of_another_value_and_another_reader(weights):
+    graph = ring_graph(weights, weights(5), weights(5), consumer=False)
     assert acts(fold_rings, graph) == 1 and ops(graph) == ["Add", "Conv", "Pad", "Relu"]
 
 
 @pytest.mark.parametrize("spoil", ["a hole", "a step"])
-def test_what_is_no_ring_is_left(spoil):
+def test_what_is_no_ring_is_left(spoil, weights):
     bias = weights(5)
-    assert acts(fold_rings, ring_graph(bias, bias, spoil)) == 0
+    assert acts(fold_rings, ring_graph(weights, bias, bias, spoil)) == 0
 
 
 def shuffle(source, output, block=2):
     return ("DepthToSpace", source, output, {"blocksize": block, "mode": "CRD"})
 
 
-def test_shuffle_order_goes_back_through_sums_and_activations():
+def test_shuffle_order_goes_back_through_sums_and_activations(weights):
     nodes = [conv("x", "a", 3, "v"), ("PRelu", "a s", "b"), conv("x", "c", bias="d"), ("Gelu", "c", "e")]
     nodes += [("Add", "b e", "f"), ("Mul", "f g", "h")]
     constants = {"v": weights(12, 4, 3, 3), "s": weights(12, 1, 1), "w": weights(12, 4, 1, 1), "d": weights(12), "g": weights(1, 12, 1, 1)}
@@ -352,19 +348,19 @@ def test_shuffle_order_goes_back_through_sums_and_activations():
     assert graph.producer(graph.output).attrs["mode"] == "DCR"
 
 
-def test_shuffle_order_is_set_by_a_conv_where_it_cannot_go_back():
+def test_shuffle_order_is_set_by_a_conv_where_it_cannot_go_back(weights):
     graph = graph_of(conv("x", "a"), ("Concat", "a a a", "b", {"axis": 1}), shuffle("b", "y", 3), w=weights(3, 4, 1, 1))
     assert acts(reorder_shuffles, graph) == 1 and ops(graph) == ["Concat", "Conv", "Conv", "DepthToSpace"]
     assert acts(merge_repeated_inputs, graph) == 1
 
 
-def test_what_is_broadcast_over_the_channels_has_no_order():
+def test_what_is_broadcast_over_the_channels_has_no_order(weights):
     nodes = [conv("x", "a"), conv("x", "b", weight="v"), ("Mul", "a b", "c"), ("Add", "c h", "d")]
     graph = graph_of(*nodes, shuffle("d", "y"), w=weights(12, 4, 1, 1), v=weights(1, 4, 1, 1), h=HALF)
     assert acts(reorder_shuffles, graph) == 1 and ops(graph) == ["Add", "Conv", "Conv", "DepthToSpace", "Mul"]
 
 
-def test_a_wrong_order_is_seen():
+def test_a_wrong_order_is_seen(weights):
     """Control: naming the mode without reordering the filters changes the picture."""
     graph = graph_of(conv("x", "a"), shuffle("a", "y"), w=weights(12, 4, 1, 1))
 
@@ -393,15 +389,15 @@ def test_long_concats_are_nested():
     assert max(len(node.inputs) for node in graph.nodes) <= 5
 
 
-def test_the_output_is_clipped_once():
+def test_the_output_is_clipped_once(rng):
     graph = graph_of(("Neg", "x", "a"), ("Clip", "a low high", "y"), low=np.float32(0), high=ONE)
-    image = RNG.standard_normal(graph.input_shape).astype(np.float32)
+    image = rng.standard_normal(graph.input_shape).astype(np.float32)
     before = run(graph, image)
     clip_output(graph)
     assert ops(graph) == ["Min", "Neg", "Relu"] and np.array_equal(run(graph, image), before)
 
 
-def loud_graph():
+def loud_graph(weights):
     """A block like LKDN's: products of large maps, then a Conv, then a norm."""
     nodes = [conv("x", "a", bias="b"), conv("a", "c", 3, "k", group=5), ("Mul", "a c", "p"), conv("p", "e", weight="v"), *chain("one", "e")]
     constants = {"w": 1e3 * weights(5, 4, 1, 1), "b": weights(5), "k": 1e2 * weights(5, 1, 3, 3), "v": weights(5, 5, 1, 1)}
@@ -409,9 +405,9 @@ def loud_graph():
     return graph_of(*nodes, conv("n", "y", weight="u"), **constants)
 
 
-def test_rescaling_keeps_the_function_and_brings_magnitudes_down():
-    graph = loud_graph()
-    images = [np.abs(RNG.standard_normal((1, HEIGHT, WIDTH, 4))).astype(np.float32) for _ in range(3)]
+def test_rescaling_keeps_the_function_and_brings_magnitudes_down(weights, rng):
+    graph = loud_graph(weights)
+    images = [np.abs(rng.standard_normal((1, HEIGHT, WIDTH, 4))).astype(np.float32) for _ in range(3)]
     nchw = np.ascontiguousarray(images[0].transpose(0, 3, 1, 2))
     before = run(graph, nchw)
     assert rescale_onnx(graph, images) >= 3
@@ -422,12 +418,12 @@ def test_rescaling_keeps_the_function_and_brings_magnitudes_down():
         assert np.abs(value).max() <= 2 * HALF_TARGET
 
 
-def test_what_an_activation_reads_is_not_rescaled():
+def test_what_an_activation_reads_is_not_rescaled(weights):
     graph = graph_of(conv("x", "a"), ("Gelu", "a", "g"), conv("g", "y", weight="v"), w=1e5 * weights(5, 4, 1, 1), v=weights(5, 5, 1, 1))
     assert rescale_onnx(graph, [np.ones((1, HEIGHT, WIDTH, 4), np.float32)]) == 0
 
 
-def test_receptive_radius():
+def test_receptive_radius(weights):
     nodes = [conv("x", "a", 3, "v"), conv("a", "b", 5, "u", dilations=[3, 3], group=12), shuffle("b", "c"), conv("c", "y", 3, "t")]
     constants = {"v": weights(12, 4, 3, 3), "u": weights(12, 1, 5, 5), "t": weights(3, 3, 3, 3)}
     assert receptive_radius(graph_of(*nodes, **constants)) == 1 + 6 + 1  # a pixel at twice the size is half of one, rounded up
@@ -450,7 +446,7 @@ REFERENCE = {
 
 
 @pytest.mark.parametrize("name", REFERENCE)
-def test_reference_exports_become_the_deploy_graph(name, reference):
+def test_reference_exports_become_the_deploy_graph(name, reference, rng):
     path = reference / f"{name}.onnx"
     graph = fixed_graph(read_onnx(path), path, None, (64, 64))
     counts = rewrite(graph)
@@ -458,7 +454,7 @@ def test_reference_exports_become_the_deploy_graph(name, reference):
     left = {node.op for node in graph.nodes}
     assert left == {"Conv", "Gelu", "Add", "Mul", "Concat", "ReduceMean", "Sqrt", "Div", "DepthToSpace", "Min", "Relu"}
     assert len(graph.nodes) == (276 if "LKDN_x4" in name else 176)  # the training form is as small as the folded one
-    image = RNG.random((1, 3, 64, 64), np.float32)
+    image = rng.random((1, 3, 64, 64), np.float32)
     session = onnxruntime.InferenceSession(str(path))
     expected = session.run(None, {"input": image})[0].clip(0, 1)
     assert np.abs(run(graph, image) - expected).max() <= 1e-5

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from support.command_line import one_line_error, run
+from support.graphs import oihw_weights
 
 from conversion.engines.cpu import CpuEngine
 from conversion.engines.halo import measure_halo
@@ -20,11 +21,9 @@ from conversion.onnx.worker import prepare
 from keras_models.system import sandbox as isolation
 from keras_models.system.errors import ConversionError, MobileSRError
 
-RNG = np.random.default_rng(0)
-
 
 def weights(*shape):
-    return (RNG.standard_normal(shape) / np.sqrt(np.prod(shape[1:], initial=1))).astype(np.float32)
+    return oihw_weights(np.random.default_rng(0), *shape)
 
 
 def tiny(path, nodes=(), shape=(1, 3, "h", "w"), dtype=TensorProto.FLOAT, opset=17, outputs=("y",), domain=None, **constants):

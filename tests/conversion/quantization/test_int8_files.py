@@ -1,5 +1,6 @@
 """Quantized files: rounding of weights, sharing of vectors, what is in the files and what they do to a picture."""
 
+import functools
 import json
 
 import keras
@@ -16,7 +17,7 @@ from conversion.measuring.evaluate import evaluate_model
 from conversion.measuring.inspection import inspect_tflite
 from conversion.quantization.fake_quant import int8_tflite, with_fake_quant
 from conversion.quantization.gptq import round_to_grid, rounded
-from conversion.quantization.int8 import quantize
+from conversion.quantization.int8 import int8_form, quantize
 from conversion.quantization.int16x8 import int16x8_tflite
 from conversion.quantization.weight_only import with_int8_weights
 from conversion.tflite.converter import to_tflite
@@ -25,17 +26,20 @@ from conversion.tflite.flatbuffer_dedup import with_shared_vectors
 from keras_models.lkdn import LKDN
 from keras_models.system.errors import ConversionError, ImageError
 
-RNG = np.random.default_rng(0)
 
-
-def smooth(count, size=32):
+def smooth(count, size=32, seed=0):
     """Images with neighbours alike, as in photos: upscaled noise."""
-    return np.kron(RNG.random((count, size // 4, size // 4, 3)), np.ones((1, 4, 4, 1))).astype("float32")
+    noise = np.random.default_rng(seed).random((count, size // 4, size // 4, 3))
+    return np.kron(noise, np.ones((1, 4, 4, 1))).astype("float32")
 
 
-def test_rounding_beats_nearest_on_correlated_inputs():
-    inputs = RNG.standard_normal((4000, 24)) @ RNG.standard_normal((24, 24))
-    weights = RNG.standard_normal((24, 5))
+IMAGE = smooth(1, seed=1)[0]
+"""What files are tried on: none of the images that they are fitted to."""
+
+
+def test_rounding_beats_nearest_on_correlated_inputs(rng):
+    inputs = rng.standard_normal((4000, 24)) @ rng.standard_normal((24, 24))
+    weights = rng.standard_normal((24, 5))
     hessian = inputs.T @ inputs / len(inputs)
     step = np.abs(weights).max(axis=0) / 127
     grid = round_to_grid(weights, hessian)
@@ -46,11 +50,8 @@ def test_rounding_beats_nearest_on_correlated_inputs():
     assert np.allclose(np.abs(grid).max(axis=0), 127 * step)  # the converter computes the same step again
 
 
-@pytest.fixture(autouse=True)
-def few_crops(request, monkeypatch):
-    """Tiny networks need no more; the slow tests have as many as users have."""
-    if not request.node.get_closest_marker("slow"):
-        monkeypatch.setattr("conversion.quantization.int8.CROPS", 6)
+FEW_CROPS = ("conversion.quantization.int8.CROPS", 6)
+"""Tiny networks need no more; the slow tests have as many as users have."""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,34 @@ def network():
     kernel, bias = last.get_weights()
     last.set_weights([kernel * 0.05, bias * 0 + 0.5])
     return network
+
+
+@pytest.fixture(scope="module")
+def keras_file(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("network") / "tiny.keras"
+    network.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def form(network):
+    """The network's graph as int8 has it, before anything is rounded; change a copy."""
+    return int8_form(graph_of(network), smooth(6))
+
+
+@pytest.fixture(scope="module")
+def made(keras_file, photos, tmp_path_factory):
+    """A function from a recipe to the file of 32x32 tiles that `convert` makes, and its card, once."""
+    folder = tmp_path_factory.mktemp("files")
+
+    @functools.cache
+    def make(recipe):
+        path = folder / f"{recipe}.tflite"
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(*FEW_CROPS)
+            return path, convert(keras_file, path, recipe, (32, 32), photos)
+
+    return make
 
 
 @pytest.fixture(scope="module")
@@ -101,29 +130,23 @@ def test_integer_kernels_agree_with_the_simulation_and_the_network(quantized, ne
     graph, ranges, data = quantized
     path = tmp_path / "int8.tflite"
     path.write_bytes(data)
-    image = smooth(1)[0]
-    simulated = keras.ops.convert_to_numpy(to_keras(with_fake_quant(graph, ranges), None, None)(image[None])["upscaled"])[0]
-    truth = keras.ops.convert_to_numpy(network(image[None]))[0].clip(0, 1)
-    noise, apart = ((a - b).std() for a, b in ((simulated, truth), (run(path, image), simulated)))
+    simulated = keras.ops.convert_to_numpy(to_keras(with_fake_quant(graph, ranges), None, None)(IMAGE[None])["upscaled"])[0]
+    truth = keras.ops.convert_to_numpy(network(IMAGE[None]))[0].clip(0, 1)
+    noise, apart = ((a - b).std() for a, b in ((simulated, truth), (run(path, IMAGE), simulated)))
     assert apart <= noise  # rounding flips, amplified along the chain
-    assert (run(path, image) - truth).std() <= 1.2 * noise
+    assert (run(path, IMAGE) - truth).std() <= 1.2 * noise
     assert noise < 0.15 * truth.std()
 
 
-def test_rounded_weights_beat_nearest_ones(network, tmp_path):
+def test_rounded_weights_beat_nearest_ones(network, form, tmp_path):
     """Control: the same graph and ranges with the float weights left to the converter's rounding."""
-    from conversion.quantization.int8 import int8_form
-
-    images = smooth(6)
-    graph = int8_form(graph_of(network), images)
-    fitted = rounded(graph, {}, images)
-    image = smooth(1)[0]
-    truth = keras.ops.convert_to_numpy(network(image[None]))[0]
+    fitted = rounded(form, {}, smooth(6))
+    truth = keras.ops.convert_to_numpy(network(IMAGE[None]))[0]
     errors = []
-    for candidate in (fitted, graph):
+    for candidate in (fitted, form):
         path = tmp_path / "weights.tflite"
         path.write_bytes(with_int8_weights(to_tflite(to_keras(candidate, 32, 32))))
-        errors.append((run(path, image) - truth).std())
+        errors.append((run(path, IMAGE) - truth).std())
     assert errors[0] < 0.8 * errors[1]
 
 
@@ -136,8 +159,7 @@ def test_shared_vectors_keep_function_names_and_metadata(quantized, tmp_path):
     files = [inspect_tflite(tmp_path / f"{name}.tflite") for name in ("plain", "small")]
     assert files[0].operations == files[1].operations and files[1].card == {"name": "tiny"}
     assert files[0].signatures == files[1].signatures and files[0].inputs == files[1].inputs
-    image = smooth(1)[0]
-    assert np.array_equal(run(tmp_path / "plain.tflite", image), run(tmp_path / "small.tflite", image))
+    assert np.array_equal(run(tmp_path / "plain.tflite", IMAGE), run(tmp_path / "small.tflite", IMAGE))
 
 
 def test_int8_weights_keep_one_partition_and_the_grid(network, tmp_path):
@@ -147,57 +169,49 @@ def test_int8_weights_keep_one_partition_and_the_grid(network, tmp_path):
     report = inspect_tflite(path)
     assert report.cpu_partitions == 1 and report.dtypes.keys() == {"float32"}
     assert report.weights_bytes["int8"] == sum(n.weights["kernel"].size for n in graph.nodes.values() if "kernel" in n.weights)
-    image = smooth(1)[0]
-    expected = keras.ops.convert_to_numpy(to_keras(graph, None, None)(image[None])["upscaled"])[0]
-    assert np.abs(run(path, image) - expected).max() <= 1e-4
+    expected = keras.ops.convert_to_numpy(to_keras(graph, None, None)(IMAGE[None])["upscaled"])[0]
+    assert np.abs(run(path, IMAGE) - expected).max() <= 1e-4
 
 
 @pytest.mark.parametrize("recipe", ["weight_only_int8", "int8", "int16x8"])
-def test_convert_writes_a_file_with_its_card(recipe, network, photos, tmp_path):
-    network.save(tmp_path / "tiny.keras")
-    target = tmp_path / "tiny.tflite"
-    card = convert(tmp_path / "tiny.keras", target, recipe, (32, 32), photos)
-    report = inspect_tflite(target)
+def test_convert_writes_a_file_with_its_card(recipe, made, network):
+    path, card = made(recipe)
+    report = inspect_tflite(path)
     assert card.recipe == recipe
-    assert report.card == json.loads(json.dumps(card.as_json())) == json.loads(target.with_suffix(".json").read_text())
+    assert report.card == json.loads(json.dumps(card.as_json())) == json.loads(path.with_suffix(".json").read_text())
     assert report.inputs[0].dtype == report.outputs[0].dtype == ("int8" if recipe == "int8" else "float32")
     if recipe == "int8":
         assert not any(dtype.startswith("float") for dtype in (*report.dtypes, *report.weights_bytes))
-    image = smooth(1)[0]
-    truth = keras.ops.convert_to_numpy(network(image[None]))[0].clip(0, 1)
-    assert (run(target, image) - truth).std() < (0.15 if recipe == "int8" else 0.05) * truth.std()
+    truth = keras.ops.convert_to_numpy(network(IMAGE[None]))[0].clip(0, 1)
+    assert (run(path, IMAGE) - truth).std() < (0.15 if recipe == "int8" else 0.05) * truth.std()
 
 
-def test_16_bit_files_keep_the_range(network, tmp_path):
+def test_16_bit_files_keep_the_range(form, tmp_path):
     """Sums far outside of [0, 1] come out at its ends."""
-    from conversion.quantization.int8 import int8_form
-
-    graph = int8_form(graph_of(network), smooth(4))
+    graph = form.copy()
     last = [node for node in graph.nodes.values() if node.op == "conv2d"][-1]
     last.weights = {key: 40 * (array - 0.5 * (key == "bias")) for key, array in last.weights.items()}
     path = tmp_path / "wide.tflite"
     path.write_bytes(int16x8_tflite(graph, 32, 32, smooth(2)))
-    result = run(path, smooth(1)[0])
+    result = run(path, IMAGE)
     assert result.min() == 0 and result.max() == 1
     assert inspect_tflite(path).signatures == {"serving_default": (("image",), ("upscaled",))}
 
 
-def test_verify_judges_integer_files_by_decibels(network, photos, tmp_path):
+def test_verify_judges_integer_files_by_decibels(made, keras_file, tmp_path):
     from conversion.measuring.verify import verify_tflite
 
-    network.save(tmp_path / "tiny.keras")
-    convert(tmp_path / "tiny.keras", tmp_path / "tiny.tflite", "int8", (32, 32), photos)
-    good = verify_tflite(tmp_path / "tiny.tflite", tmp_path / "tiny.keras")
+    path, _ = made("int8")
+    good = verify_tflite(path, keras_file)
     assert good.problems == () and good.quantized and good.psnr > 32
     other = randomise(LKDN(scale=2, features=12, attention_channels=8, blocks=1), seed=9)
     other.save(tmp_path / "other.keras")
-    wrong = verify_tflite(tmp_path / "tiny.tflite", tmp_path / "other.keras")
+    wrong = verify_tflite(path, tmp_path / "other.keras")
     assert wrong.problems == (f"only {wrong.psnr:.1f} dB to {tmp_path / 'other.keras'}",)
 
 
-def test_bad_calibration_folders(network, photos, tmp_path):
-    network.save(tmp_path / "tiny.keras")
-    arguments = tmp_path / "tiny.keras", tmp_path / "tiny.tflite", "int8", (32, 32)
+def test_bad_calibration_folders(keras_file, photos, tmp_path):
+    arguments = keras_file, tmp_path / "tiny.tflite", "int8", (32, 32)
     with pytest.raises(ConversionError, match="some dozens as calibration"):
         convert(*arguments)
     empty = tmp_path / "empty"
@@ -247,7 +261,8 @@ def test_recipe_report(network, photos, tmp_path):
     assert Image.open(tmp_path / "recipes.png").size[0] > 500
 
 
-def test_a_recipe_that_a_network_does_not_bear_is_a_note(photos, tmp_path):
+def test_a_recipe_that_a_network_does_not_bear_is_a_note(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(*FEW_CROPS)
     from conversion.measuring.recipe_table import convert_recipes
     from keras_models.mafdn import MAFDN
 
@@ -261,13 +276,12 @@ def test_a_recipe_that_a_network_does_not_bear_is_a_note(photos, tmp_path):
 @pytest.mark.slow
 def test_tensors_left_in_float_lose_less(network, photos, tmp_path):
     network.save(tmp_path / "tiny.keras")
-    image = smooth(1)[0]
-    truth = keras.ops.convert_to_numpy(network(image[None]))[0].clip(0, 1)
+    truth = keras.ops.convert_to_numpy(network(IMAGE[None]))[0].clip(0, 1)
     last_rounding = ((np.rint(truth * 255) / 255 - truth) ** 2).mean()  # of the 8-bit picture: both files have it
     errors = []
     for count in (0, 30):
         card = convert(tmp_path / "tiny.keras", tmp_path / "mixed.tflite", "int8", (32, 32), photos, float_tensors=count)
-        errors.append(((run(tmp_path / "mixed.tflite", image) - truth) ** 2).mean() - last_rounding)
+        errors.append(((run(tmp_path / "mixed.tflite", IMAGE) - truth) ** 2).mean() - last_rounding)
     assert (card.recipe, card.float_tensors) == ("int8", 30) and errors[1] < 0.75 * errors[0], errors
     with pytest.raises(ConversionError, match="float_tensors 3: recipe float32"):
         convert(tmp_path / "tiny.keras", tmp_path / "mixed.tflite", "float32", (32, 32), float_tensors=3)

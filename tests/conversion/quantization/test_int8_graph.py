@@ -2,15 +2,14 @@
 
 from functools import partial
 
-import keras
 import numpy as np
 import pytest
+from support.graphs import Nodes, value_of
 from support.networks import randomise
 
 from conversion.graph.from_keras import graph_of
 from conversion.graph.ir import Graph, Node
 from conversion.graph.ops import KERNEL, OPS
-from conversion.graph.to_keras import to_keras
 from conversion.quantization.channel_split import rounding_noise, split_by_range
 from conversion.quantization.equalization import centre, channel_extremes, equalise, equalised
 from conversion.quantization.fake_quant import fixed_ranges, range_groups
@@ -20,47 +19,38 @@ from conversion.quantization.ranges import best_range, find_ranges, histograms
 from conversion.quantization.sensitivity import trace
 from keras_models.lkdn import LKDN
 
-RNG = np.random.default_rng(0)
-IMAGES = RNG.random((3, 20, 18, 3), np.float32)
+IMAGES = np.random.default_rng(0).random((3, 20, 18, 3), np.float32)
 
 
-def weights(*shape):
-    return (RNG.standard_normal(shape) / max(np.prod(shape[:-1]), 1) ** 0.5).astype("float32")
-
-
-def conv(name, source, kernel, op="conv2d"):
-    channels = kernel[2] if op == "depthwise_conv2d" else kernel[3]
-    return Node(name, op, {"dilation": 1}, {"kernel": weights(*kernel), "bias": weights(channels)}, [source], (1, 20, 18, channels))
-
-
-def image_node():
-    return Node("image", "input", shape=(1, 20, 18, 3))
+@pytest.fixture
+def nodes(rng):
+    return Nodes(rng, 20, 18)
 
 
 def value(graph, images=IMAGES):
-    return np.asarray(keras.ops.convert_to_numpy(to_keras(graph, None, None)(images)["upscaled"]))
+    return value_of(graph, images)
 
 
-def tail(head_kernel=(3, 3, 3, 6)):
+def tail(nodes, head_kernel=(3, 3, 3, 6)):
     return Graph(
         [
-            image_node(),
-            conv("head", "image", head_kernel),
-            conv("body", "image", (1, 1, 3, 6)),
-            Node("g", "gelu", {"approximate": False}, {}, ["body"], (1, 20, 18, 6)),
-            Node("sum", "add", {}, {}, ["g", "head"], (1, 20, 18, 6)),
-            conv("up", "sum", (3, 3, 6, 12)),
+            nodes.image(),
+            nodes.conv("head", "image", head_kernel),
+            nodes.conv("body", "image", (1, 1, 3, 6)),
+            nodes.node("g", "gelu", ["body"], 6, approximate=False),
+            nodes.node("sum", "add", ["g", "head"], 6),
+            nodes.conv("up", "sum", (3, 3, 6, 12)),
             Node("shuffle", "depth_to_space", {"scale": 2}, {}, ["up"], (1, 40, 36, 3)),
         ]
     )
 
 
-def test_pointwise_readers_of_the_head_read_the_patches():
-    graph = tail()
-    nodes = list(graph.nodes.values())
-    nodes[2].inputs = ["head"]
-    nodes[2].weights = {"kernel": weights(1, 1, 6, 6), "bias": weights(6)}
-    graph = Graph(nodes)
+def test_pointwise_readers_of_the_head_read_the_patches(nodes):
+    graph = tail(nodes)
+    found = list(graph.nodes.values())
+    found[2].inputs = ["head"]
+    found[2].weights = {"kernel": nodes.weights(1, 1, 6, 6), "bias": nodes.weights(6)}
+    graph = Graph(found)
     before = value(graph)
     image_skip(graph)
     assert graph.nodes["body"].inputs == [PATCHES] and "head" not in graph.nodes
@@ -68,27 +58,27 @@ def test_pointwise_readers_of_the_head_read_the_patches():
 
 
 @pytest.mark.parametrize("head_kernel", [(1, 1, 3, 6), (3, 3, 3, 6), (5, 5, 3, 6)])
-def test_image_skip_is_exact_up_to_the_border(head_kernel):
-    graph = tail(head_kernel)
+def test_image_skip_is_exact_up_to_the_border(head_kernel, nodes):
+    graph = tail(nodes, head_kernel)
     before = value(graph)
     image_skip(graph)
     assert PATCHES in graph.nodes and "head" not in graph.nodes
     assert np.abs(value(graph) - before).max() <= 1e-5
 
 
-def test_patches_copy_pixels_without_rounding():
-    graph = tail()
+def test_patches_copy_pixels_without_rounding(nodes):
+    graph = tail(nodes)
     image_skip(graph)
     kernel = graph.nodes[PATCHES].weights["kernel"].reshape(-1, graph.nodes[PATCHES].shape[-1])
     assert set(np.unique(np.abs(kernel))) == {0.0, 1.0} and (np.abs(kernel).sum(axis=0) == 1).all()
 
 
-def test_merged_tail_is_exact_up_to_the_border():
-    graph = tail()
-    nodes = list(graph.nodes.values())
-    nodes.insert(4, conv("last", "g", (3, 3, 6, 1), "depthwise_conv2d"))
-    nodes[5].inputs = ["last", "head"]
-    graph = Graph(nodes)
+def test_merged_tail_is_exact_up_to_the_border(nodes):
+    graph = tail(nodes)
+    found = list(graph.nodes.values())
+    found.insert(4, nodes.conv("last", "g", (3, 3, 6, 1), "depthwise_conv2d"))
+    found[5].inputs = ["last", "head"]
+    graph = Graph(found)
     before = value(graph)
     image_skip(graph)
     merge_tail(graph)
@@ -97,25 +87,23 @@ def test_merged_tail_is_exact_up_to_the_border():
     assert np.abs(value(graph) - before).max() <= 1e-5
 
 
-def test_image_skip_leaves_a_sum_with_another_reader():
-    graph = tail()
-    nodes = list(graph.nodes.values())
-    extra = Node("both", "add", {}, {}, ["sum", "g"], (1, 20, 18, 6))
-    nodes.insert(5, extra)
-    nodes[6].inputs = ["both"]
-    graph = Graph(nodes)
+def test_image_skip_leaves_a_sum_with_another_reader(nodes):
+    graph = tail(nodes)
+    found = list(graph.nodes.values())
+    extra = nodes.node("both", "add", ["sum", "g"], 6)
+    found.insert(5, extra)
+    found[6].inputs = ["both"]
+    graph = Graph(found)
     image_skip(graph)
     assert PATCHES not in graph.nodes
 
 
 @pytest.mark.parametrize("centred", [False, True])
-def test_norm_becomes_products(centred):
-    made = conv("c", "image", (1, 1, 3, 6))
+def test_norm_becomes_products(centred, nodes):
+    made = nodes.conv("c", "image", (1, 1, 3, 6))
     if centred:
         made.weights = {key: array - array.mean(axis=-1, keepdims=True) for key, array in made.weights.items()}
-    norm = Node("norm", "pixel_norm", {"epsilon": 1e-3, "centred": centred}, {"gamma": weights(6), "beta": weights(6)}, ["c"])
-    norm.shape = (1, 20, 18, 6)
-    graph = Graph([image_node(), made, norm])
+    graph = Graph([nodes.image(), made, nodes.norm("c", 6, epsilon=1e-3, centred=centred)])
     before = value(graph)
     integer_forms(graph)
     assert not any(node.op == "pixel_norm" for node in graph.nodes.values())
@@ -181,49 +169,49 @@ def range_of(values, weights, function=None):
     return best_range(histograms(values, weights, ends), ends, function)
 
 
-def test_weights_decide_what_a_range_keeps():
+def test_weights_decide_what_a_range_keeps(rng):
     """A rare outlier is cut off unless its error matters."""
-    values = np.concatenate([RNG.standard_normal(20000), [40.0]])
+    values = np.concatenate([rng.standard_normal(20000), [40.0]])
     for weight, kept in ((1e-3, False), (1e6, True)):
         weights_of_errors = np.ones_like(values)
         weights_of_errors[-1] = weight
         assert (range_of(values, weights_of_errors)[1] > 38) == kept
 
 
-def test_clipping_counts_more_than_rounding(monkeypatch):
-    values = RNG.standard_normal(20000)
+def test_clipping_counts_more_than_rounding(monkeypatch, rng):
+    values = rng.standard_normal(20000)
     usual = range_of(values, np.ones_like(values))[1]
     monkeypatch.setattr("conversion.quantization.ranges.CLIPPED", 1.0)
     assert range_of(values, np.ones_like(values))[1] < usual
 
 
-def test_range_before_a_gelu_drops_what_the_gelu_drops():
-    values = RNG.uniform(-30, 3, 20000)
-    gelu = Node("g", "gelu", {"approximate": False})
-    low, _ = range_of(values, np.ones_like(values), partial(OPS["gelu"].scalar, gelu))
+def test_range_before_a_gelu_drops_what_the_gelu_drops(rng):
+    values = rng.uniform(-30, 3, 20000)
+    gelu = partial(OPS["gelu"].scalar, Node("g", "gelu", {"approximate": False}))
+    low, _ = range_of(values, np.ones_like(values), gelu)
     assert -8 < low < -1
     assert range_of(values, np.ones_like(values))[0] < -25
 
 
-def test_sensitivity_predicts_the_error_of_the_output():
+def test_sensitivity_predicts_the_error_of_the_output(nodes, rng):
     """Noise added to one tensor appears at the output with the predicted energy; a wrong weight by 2 would fail."""
-    graph = Graph([image_node(), conv("a", "image", (3, 3, 3, 6)), Node("g", "gelu", {"approximate": False}, {}, ["a"], (1, 20, 18, 6))])
-    graph = Graph([*graph.nodes.values(), conv("b", "g", (3, 3, 6, 4))])
+    graph = Graph([nodes.image(), nodes.conv("a", "image", (3, 3, 3, 6)), nodes.node("g", "gelu", ["a"], 6, approximate=False)])
+    graph = Graph([*graph.nodes.values(), nodes.conv("b", "g", (3, 3, 6, 4))])
     traced = trace(graph, IMAGES, probes=40)
-    rest = Graph([Node("image", "input", shape=(1, 20, 18, 6)), Node("g", "gelu", {"approximate": False}, {}, ["image"], (1, 20, 18, 6))])
+    rest = Graph([Node("image", "input", shape=(1, 20, 18, 6)), nodes.node("g", "gelu", ["image"], 6, approximate=False)])
     rest = Graph([*rest.nodes.values(), graph.nodes["b"]])
-    noise = 1e-3 * RNG.standard_normal(traced.values["a"].shape).astype("float32")
+    noise = 1e-3 * rng.standard_normal(traced.values["a"].shape).astype("float32")
     got = np.square(value(rest, traced.values["a"] + noise) - value(rest, traced.values["a"])).sum()
     assert abs(got / (traced.weights["a"].sum() * 1e-6) - 1) < 0.15
 
 
-def test_split_is_exact_and_quieter():
+def test_split_is_exact_and_quieter(nodes):
     """A GELU with one wide channel among narrow ones is parted; with like channels it is left."""
-    make, read = conv("make", "image", (1, 1, 3, 8)), conv("read", "g", (1, 1, 8, 6))
+    make, read = nodes.conv("make", "image", (1, 1, 3, 8)), nodes.conv("read", "g", (1, 1, 8, 6))
     make.weights["kernel"] *= np.float32([0.02] * 7 + [30])
     make.weights["bias"] *= 0
-    gelu_node = Node("g", "gelu", {"approximate": False}, {}, ["make"], (1, 20, 18, 8))
-    graph = Graph([image_node(), make, gelu_node, read, conv("out", "read", (1, 1, 6, 3))])
+    gelu_node = nodes.node("g", "gelu", ["make"], 8, approximate=False)
+    graph = Graph([nodes.image(), make, gelu_node, read, nodes.conv("out", "read", (1, 1, 6, 3))])
     traced = trace(graph, IMAGES)
     ranges = find_ranges(graph, IMAGES)
     parted, traced_parts = split_by_range(graph, traced, ranges)
@@ -233,5 +221,5 @@ def test_split_is_exact_and_quieter():
     after = rounding_noise(parted, traced_parts, find_ranges(parted, IMAGES))
     assert after["g.low"] + after["g.high"] < 0.3 * rounding_noise(graph, traced, ranges)["g"]
     like = graph.copy()
-    like.nodes["make"].weights = {"kernel": np.repeat(weights(1, 1, 3, 1), 8, axis=-1), "bias": np.zeros(8, np.float32)}
+    like.nodes["make"].weights = {"kernel": np.repeat(nodes.weights(1, 1, 3, 1), 8, axis=-1), "bias": np.zeros(8, np.float32)}
     assert "g" in split_by_range(like, trace(like, IMAGES), find_ranges(like, IMAGES))[0].nodes

@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.tiny_training import make_photos
+from typer.testing import CliRunner
+
+from conversion.commands.main import app
 
 ROOT = Path(__file__).resolve().parents[3]
 QAT_ONLY = {"conversion/quantization/qat/train.py", "conversion/quantization/qat/tfmot_model.py"}
@@ -41,15 +44,13 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(tiny, photos, tmp_path_factory):
-    """A whole run of the command: its folder and what it said."""
+    """A whole run of the command, fitted to fewer crops: its folder and what it said."""
     out = tmp_path_factory.mktemp("runs") / "run"
-    return out, command(tiny, photos, out)
-
-
-def command(model, photos, out, *more):
-    file = out / "tiny_int8.tflite"
-    arguments = [model, "--data", photos, "--val", photos, "-o", file, "--out", out, "--cache", out.parent / "cache", *SMALL, *more]
-    return program("-m", "conversion.commands.main", "qat", *arguments)
+    arguments = [tiny, "--data", photos, "--val", photos, "-o", out / "tiny_int8.tflite", "--out", out, "--cache", out.parent / "cache"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("conversion.quantization.qat.run.CROPS", 8)
+        done = CliRunner().invoke(app, ["qat", *map(str, arguments), *SMALL])
+    return out, done
 
 
 def test_only_the_training_process_knows_legacy_keras():
@@ -124,7 +125,7 @@ def test_the_command_ends_with_a_full_integer_file(finished, photos):
     from conversion.tflite.file import read_tflite
 
     out, done = finished
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     assert "12 steps" in done.stdout and "step 12" in done.stderr
     file = read_tflite(out / "tiny_int8.tflite")
     assert {t.dtype for t in file.tensors} <= {"int8", "int32"}

@@ -8,7 +8,8 @@ import pytest
 from support.networks import randomise
 
 from keras_models.checkpoints.loading import load_model, model_from_state
-from keras_models.checkpoints.state_dict import load_state, read_state, state_of
+from keras_models.checkpoints.network_weights import load_state, state_of
+from keras_models.checkpoints.state_dict import read_state
 from keras_models.checkpoints.torch_zip import read_torch
 from keras_models.lkdn import LKDN
 from keras_models.mafdn import MAFDN

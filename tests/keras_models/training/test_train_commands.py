@@ -50,6 +50,7 @@ def test_importing_the_commands_is_cheap():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_from_a_folder_to_a_model(photos, tmp_path):
     out, cache = tmp_path / "run", tmp_path / "cache"
     (photos / "broken.jpg").write_text("x")

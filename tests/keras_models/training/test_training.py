@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,9 +100,12 @@ def test_checkpoints_do_not_disturb_the_training(photos, uninterrupted, tmp_path
     assert same(arrays(tmp_path / "run"), arrays(uninterrupted))
 
 
-def test_control_another_seed_ends_elsewhere(photos, uninterrupted, tmp_path):
-    train(tiny_settings(seed=1, steps=12), photos, tmp_path / "run")
-    assert not same(arrays(tmp_path / "run"), arrays(uninterrupted))
+@pytest.mark.usefixtures("eagerly")
+def test_control_another_seed_ends_elsewhere(photos, tmp_path):
+    for name, seed in (("one", 0), ("again", 0), ("another", 1)):
+        train(tiny_settings(seed=seed, steps=2, form="deploy"), photos, tmp_path / name)
+    one, again, another = (arrays(tmp_path / name) for name in ("one", "again", "another"))
+    assert same(one, again) and not same(one, another)
 
 
 def test_what_a_run_leaves(uninterrupted, photos):
@@ -130,11 +134,16 @@ def test_training_lowers_the_loss(uninterrupted):
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_a_run_can_be_prolonged(photos, uninterrupted, tmp_path):
+@pytest.mark.usefixtures("eagerly")
+def test_a_run_can_be_prolonged(photos, tmp_path):
     """Moving the end within the stable part of the schedule changes nothing before it."""
-    train(tiny_settings(steps=18, warmup=5), photos, tmp_path / "run")
-    train(tiny_settings(), photos, tmp_path / "run")
-    assert same(arrays(tmp_path / "run"), arrays(uninterrupted))
+    longer = {"steps": 6, "interval": 2, "warmup": 1, "decay": 2, "form": "deploy"}
+    train(tiny_settings(**longer), photos, tmp_path / "at once")
+    train(tiny_settings(**longer | {"steps": 3, "decay": 0}), photos, tmp_path / "run")
+    train(tiny_settings(**longer), photos, tmp_path / "run")
+    assert same(arrays(tmp_path / "run"), arrays(tmp_path / "at once"))
+    train(tiny_settings(**longer | {"decay": 4}), photos, tmp_path / "control")
+    assert not same(arrays(tmp_path / "control"), arrays(tmp_path / "at once"))
 
 
 @pytest.mark.parametrize("change", [{"lr": 5e-3}, {"seed": 3}, {"batch": 1}, {"preset": "lkdn-s-x2"}, {"loss": "mse"}])
@@ -169,12 +178,29 @@ def test_a_damaged_checkpoint_is_one_line(photos, tmp_path):
         train(tiny_settings(), photos, tmp_path)
 
 
+def test_too_few_threads_are_one_line(photos, tmp_path, monkeypatch):
+    """TensorFlow aborts the process where a thread cannot be started, which is found out before."""
+    monkeypatch.setattr("keras_models.training.run.SPARE_THREADS", 10**9)
+    real, left = threading.Thread.start, list(range(20))
+
+    def start(thread):
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(TrainingError, match="step 0: the system lets this process start no more threads[^\n]*same command"):
+        train(tiny_settings(), photos, tmp_path / "run")
+
+
 def test_two_processes_cannot_share_a_run(photos, tmp_path):
     files = RunFiles(tmp_path / "run")
     with files.locked(), pytest.raises(TrainingError, match="another process"):
         train(tiny_settings(), photos, tmp_path / "run")
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_full_disk_keeps_the_old_checkpoint(photos, uninterrupted, tmp_path):
     """The kernel refuses to let any file grow past a limit, half-way through the write, as a full disk does."""
     out = tmp_path / "run"
@@ -190,12 +216,14 @@ def test_a_full_disk_keeps_the_old_checkpoint(photos, uninterrupted, tmp_path):
     assert same(arrays(out), arrays(uninterrupted)) and not list(out.glob(".mobile-sr-*"))
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_loss_that_is_not_a_number_stops_the_run(photos, tmp_path):
-    settings = tiny_settings(lr=9.9, optimizer="adam", betas=(0.9, 0.99), steps=100, interval=100, schedule="constant")
+    settings = tiny_settings(lr=9.9, optimizer="adam", betas=(0.9, 0.99), steps=12, interval=12, schedule="constant", form="deploy")
     with pytest.raises(TrainingError, match="the loss became nan[^\n]*lower --lr"):
         train(settings, photos, tmp_path / "run")
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_teacher_is_a_second_target(uninterrupted):
     teacher = str(uninterrupted / "last.keras")
     student, _ = build_student(tiny_settings(teacher=teacher, start=teacher, teacher_share=1.0))
@@ -205,6 +233,7 @@ def test_a_teacher_is_a_second_target(uninterrupted):
         build_student(tiny_settings(preset="lkdn-s-x4", teacher=teacher))
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("precision", [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"])
 def test_mixed_precision_resumes_and_saves_float32(photos, tmp_path, precision):
     """float16 needs loss scaling, whose state is part of the checkpoint."""
@@ -271,8 +300,9 @@ def test_two_hosts_without_tensorflow(folder, tmp_path):
         np.testing.assert_allclose(array, first[name], atol=1e-5, err_msg=name)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_contest_of_optimizers_draws_both_curves(photos, tmp_path):
-    settings = tiny_settings(steps=6, interval=3, head_start=False)
+    settings = tiny_settings(steps=6, interval=3, head_start=False, form="deploy")
     contest = compare_optimizers(settings, {"adam": 1e-3, "adan": 5e-3}, photos, photos, tmp_path / "contest")
     assert (tmp_path / "contest" / contest.picture).read_bytes().startswith(b"\x89PNG")
     stored = json.loads((tmp_path / "contest" / "adan-vs-adam.json").read_text())
