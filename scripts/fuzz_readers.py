@@ -63,15 +63,14 @@ def _try_photo(path: Path, scratch: Path) -> None:
     """`upscale` with libvips; then `train` and `evaluate`, which read with Pillow."""
     from conversion.measuring.evaluate import _read
     from conversion.upscaling.pipeline import UpscaleOptions, upscale_file
-    from keras_models.data.photo_set import _decode, _Source
+    from keras_models.data.photo_files import Pair
     from keras_models.system.errors import MobileSRError
 
     refused = []
     target = scratch / ("out" + random.Random(path.stat().st_size).choice((".png", ".jpg", ".webp", ".tif")))
     for read in (
         lambda: upscale_file(path, target, NearestEngine(), UpscaleOptions(tile=64, halo=4, overwrite=True)),
-        lambda: _decode(_Source(path.name, path, None), 2),
-        lambda: _read(path),
+        lambda: _read(Pair(path.name, path, None), 2, "newer"),
     ):
         try:
             read()
@@ -175,7 +174,7 @@ def _try_run(path: Path, scratch: Path) -> None:
     RunFiles(scratch).read()
 
 
-_PILLOW = ("PIL.Image", "conversion.upscaling.libvips", "conversion.upscaling.pipeline", "conversion.measuring.evaluate", "keras_models.data.photo_set")
+_PILLOW = ("PIL.Image", "conversion.upscaling.libvips", "conversion.upscaling.pipeline", "conversion.measuring.evaluate", "keras_models.data.read_rgb", "pi_heif")
 _KERAS = ("keras", "keras_models.checkpoints.loading", "keras_models.registry")
 _ONNX = ("conversion.onnx.route", "conversion.engines.predictor", "onnxruntime")
 _TFLITE = ("conversion.measuring.inspection", "conversion.engines.whole_image")

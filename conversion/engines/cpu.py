@@ -1,6 +1,5 @@
 """The CPU engine: any super-resolution .tflite through ai-edge-litert, one window at a time."""
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conversion.engines.threads import usable_threads
 from conversion.tflite.check import read_checked
 from conversion.tflite.file import read_tflite
 from conversion.tflite.live_bytes import live_bytes_per_pixel
@@ -46,16 +46,14 @@ class CpuEngine:
 
         Args:
             path: a .tflite file.
-            threads: CPU threads, None for all cores.
+            threads: CPU threads, None for all cores, of which more than there are are not started.
             proven: it has been opened in a process of its own before, which `prove` does otherwise.
 
         Raises:
             ModelError: the file is missing, damaged, cannot be run, or is not a super-resolution model.
         """
         self.path = Path(path)
-        self.threads = _cores() if threads is None else threads
-        if self.threads < 1:
-            raise ModelError(f"{self.threads} threads: give 1 or more")
+        self.threads = usable_threads(threads)
         if not proven:
             prove(self.path)
         self._open()
@@ -214,10 +212,3 @@ def _value_range(tensor: dict[str, Any]) -> float:
         return 1.0
     limits = np.iinfo(dtype)
     return 255.0 if tensor["quantization"][0] * (limits.max - limits.min) > 32 else 1.0
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1

@@ -164,7 +164,7 @@ target, stop = Path(sys.argv[1]), int(sys.argv[2])
 seen = 0
 def trace(frame, event, argument):
     global seen
-    if "outputs.py" not in frame.f_code.co_filename:
+    if "atomic_files.py" not in frame.f_code.co_filename:
         return None
     if event == "line":
         seen += 1
@@ -181,7 +181,7 @@ except Stopped:
 """
     target = tmp_path / "out.bin"
     statuses = []
-    for line in range(1, 60):
+    for line in range(1, 120):
         target.write_bytes(OLD)
         statuses.append(subprocess.run([sys.executable, "-c", program, str(target), str(line)], check=False).returncode)
         assert os.listdir(tmp_path) == ["out.bin"] and target.read_bytes() in (OLD, b"new"), line

@@ -1,0 +1,149 @@
+"""Puts EXIF and resolution into files that libvips has encoded without: byte for byte what the photo had, and nothing where it had nothing."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyvips
+
+_SOI, _APP0, _APP1, _APP2, _START_OF_SCAN = b"\xff\xd8", b"\xff\xe0", b"\xff\xe1", 0xE2, 0xDA
+_DOTS_PER_MM = 25.4
+_MOST_DENSITY = 65_535
+_VP8X_EXIF, _VP8X_ALPHA = 0x08, 0x10
+_X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
+
+
+def jpeg_head(exif: bytes | None, resolution: tuple[float, float] | None) -> bytes:
+    """The segments that begin a JPEG: JFIF with its density, and EXIF.
+
+    Args:
+        exif: TIFF block, at most 65,500 bytes, or None.
+        resolution: pixels a millimetre, across and down; None for square pixels of no size.
+    """
+    unit, across, down = 0, 1, 1
+    if resolution is not None:
+        dots = [round(pixels * _DOTS_PER_MM) for pixels in resolution]
+        if all(0 < number <= _MOST_DENSITY for number in dots):
+            unit, (across, down) = 1, dots
+    head = _APP0 + struct.pack(">H5sHBHHBB", 16, b"JFIF\0", 0x0102, unit, across, down, 0, 0)
+    if exif:
+        head += _APP1 + struct.pack(">H6s", len(exif) + 8, b"Exif\0\0") + exif
+    return head
+
+
+def write_jpeg(path: Path, head: bytes, save: Callable[["pyvips.TargetCustom"], None]) -> None:
+    """Has a JPEG encoded straight into a file, with `head` behind its first two bytes.
+
+    Args:
+        path: of the file.
+        head: of `jpeg_head`.
+        save: writes a JPEG that begins with no JFIF into a libvips target.
+
+    Raises:
+        OSError: the disk is full.
+        pyvips.Error: the picture could not be encoded.
+    """
+    from conversion.upscaling.libvips import pyvips
+
+    failed: list[OSError] = []
+    with path.open("wb") as file:
+
+        def write(data: bytes) -> int:
+            try:
+                data = bytes(data)
+                if file.tell() == 0:
+                    file.write(_SOI + head)
+                    file.write(data[len(_SOI) :])
+                else:
+                    file.write(data)
+            except OSError as error:
+                failed.append(error)
+                return -1
+            return len(data)
+
+        target = pyvips.TargetCustom()
+        target.on_write(write)
+        target.on_end(lambda: 0)
+        try:
+            save(target)
+        except pyvips.Error:
+            if failed:
+                raise failed[0] from None
+            raise
+
+
+def with_jpeg_head(jpeg: bytes, head: bytes) -> bytes:
+    """A JPEG of several pictures, such as Ultra HDR, with `head` behind its first two bytes; its index of pictures is set right."""
+    data = bytearray(jpeg)
+    position = 2
+    while position + 4 <= len(data) and data[position + 1] != _START_OF_SCAN:
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        if data[position + 1] == _APP2 and data[position + 4 : position + 8] == b"MPF\0":
+            _lengthen_first(data, position + 8, len(head))
+        position += 2 + length
+    return bytes(data[:2]) + head + bytes(data[2:])
+
+
+def put_exif_into_webp(path: Path, exif: bytes, width: int, height: int, alpha: bool) -> None:
+    """Adds an EXIF chunk to a WebP file, and the header that tells of it if there is none yet.
+
+    Args:
+        path: of the file.
+        exif: TIFF block.
+        width: pixels.
+        height: pixels.
+        alpha: whether the picture has transparency.
+    """
+    with path.open("r+b") as file:
+        head = file.read(30)
+        if head[12:16] == b"VP8X":
+            file.seek(20)
+            file.write(bytes([head[20] | _VP8X_EXIF]))
+        else:
+            file.seek(12)
+            body = file.read()
+            sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+            file.seek(12)
+            file.write(struct.pack("<4sIB3x", b"VP8X", 10, _VP8X_EXIF | (_VP8X_ALPHA if alpha else 0)) + sides + body)
+        file.seek(0, 2)
+        file.write(struct.pack("<4sI", b"EXIF", len(exif)) + exif + bytes(len(exif) % 2))
+        size = file.tell() - 8
+        file.seek(4)
+        file.write(struct.pack("<I", size))
+
+
+def forget_tiff_resolution(path: Path) -> None:
+    """Makes the resolution that libvips has written into a TIFF what the format demands, and no more: square pixels of no size."""
+    with path.open("r+b") as file:
+        head = file.read(16)
+        order = "<" if head.startswith(b"II") else ">"
+        big = struct.unpack_from(order + "H", head, 2)[0] == 43
+        place = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)[0]
+        file.seek(place)
+        (count,) = struct.unpack(order + ("Q" if big else "H"), file.read(8 if big else 2))
+        size, at = (20, 12) if big else (12, 8)
+        entries = file.read(size * count)
+        for start in range(0, size * count, size):
+            tag, kind = struct.unpack_from(order + "HH", entries, start)
+            here = place + (8 if big else 2) + start + at
+            if tag == _UNIT:
+                file.seek(here)
+                file.write(struct.pack(order + "H", 1))
+            elif tag in (_X_RESOLUTION, _Y_RESOLUTION) and kind == 5:
+                value = struct.unpack_from(order + ("Q" if big else "I"), entries, start + at)[0]
+                file.seek(here if big else value)
+                file.write(struct.pack(order + "II", 1, 1))
+
+
+def _lengthen_first(data: bytearray, start: int, more: int) -> None:
+    """Add to the first picture's length in an MPF index; the others' places count from behind the head."""
+    order = ">" if data[start : start + 2] == b"MM" else "<"
+    folder = start + struct.unpack_from(order + "I", data, start + 4)[0]
+    (count,) = struct.unpack_from(order + "H", data, folder)
+    for place in range(folder + 2, folder + 2 + 12 * count, 12):
+        tag, _, _, offset = struct.unpack_from(order + "HHII", data, place)
+        if tag == 0xB002:
+            (length,) = struct.unpack_from(order + "I", data, start + offset + 4)
+            struct.pack_into(order + "I", data, start + offset + 4, length + more)
