@@ -24,20 +24,46 @@ _FORMATS = ("png", "jpeg", "webp", "tiff", "avif")
 def upscale(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT... [OUTPUT]", help="Photos and folders of photos: PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP, GIF; - for stdin."),
+        typer.Argument(
+            metavar="INPUT... [OUTPUT]",
+            help="Photos and folders of photos: PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP, GIF; - for stdin.",
+        ),
     ],
-    output: Annotated[str | None, typer.Option("-o", "--output", help="File or folder; default NAME_x4.png beside the input; - for stdout.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", help="File or folder; default NAME_x4.png beside the input; - for stdout."
+        ),
+    ] = None,
     model: Annotated[str, typer.Option(help="Preset name or model file.")] = DEFAULT_MODEL,
-    tile: Annotated[int | None, typer.Option(help="Side of a tile's core in input pixels; default: 256 to 512, by memory.")] = None,
-    halo: Annotated[int | None, typer.Option(help="Input pixels around a tile that the network sees too; default 32.")] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(help="Side of a tile's core in input pixels; default: 256 to 512, by memory."),
+    ] = None,
+    halo: Annotated[
+        int | None, typer.Option(help="Input pixels around a tile that the network sees too; default 32.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default, and most, all cores.")] = None,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Run on this machine's Vulkan GPU, in single precision, and nowhere else.")] = False,
-    image_format: Annotated[str | None, typer.Option("--format", help="png, jpeg, webp, tiff or avif; default png.")] = None,
-    quality: Annotated[int | None, typer.Option(help="1 to 100, for JPEG (default 92), WebP (90) and AVIF (80).")] = None,
+    gpu: Annotated[
+        bool,
+        typer.Option(
+            "--gpu", help="Run on this machine's Vulkan GPU, in single precision, and nowhere else."
+        ),
+    ] = False,
+    image_format: Annotated[
+        str | None, typer.Option("--format", help="png, jpeg, webp, tiff or avif; default png.")
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="1 to 100, for JPEG (default 92), WebP (90) and AVIF (80).")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
-    factor: Annotated[float | None, typer.Option(help="Final size relative to the input, up to the model's scale.")] = None,
+    factor: Annotated[
+        float | None, typer.Option(help="Final size relative to the input, up to the model's scale.")
+    ] = None,
     width: Annotated[int | None, typer.Option(help="Final width in pixels.")] = None,
-    max_megapixels: Annotated[float, typer.Option(help="Refuse larger photos, which may be decompression bombs.")] = 200.0,
+    max_megapixels: Annotated[
+        float, typer.Option(help="Refuse larger photos, which may be decompression bombs.")
+    ] = 200.0,
 ) -> None:
     """Upscale photos, and every photo of folders. Of two names the second is the output, unless it is a photo that is there."""
     if gpu and threads is not None:
@@ -55,12 +81,18 @@ def upscale(
         if sorted_words.inputs == (STANDARD,):
             sorted_words = stack.enter_context(_standard_input(sorted_words))
         _check_input(sorted_words, image_format, max_megapixels)
-        engine = stack.enter_context(_gpu_engine(model) if gpu else contextlib.nullcontext(_cpu_engine(model, capped_threads(threads))))
-        ending = f"_{f'{width}w' if width is not None else f'x{engine.scale if factor is None else factor:g}'}"
+        engine = stack.enter_context(
+            _gpu_engine(model) if gpu else contextlib.nullcontext(_cpu_engine(model, capped_threads(threads)))
+        )
+        ending = (
+            f"_{f'{width}w' if width is not None else f'x{engine.scale if factor is None else factor:g}'}"
+        )
         _upscale(sorted_words, ending, engine, options, image_format)
 
 
-def _upscale(words: "Words", ending: str, engine: "Engine", options: "UpscaleOptions", image_format: str | None) -> None:
+def _upscale(
+    words: "Words", ending: str, engine: "Engine", options: "UpscaleOptions", image_format: str | None
+) -> None:
     from conversion.commands.upscale_paths import beside
     from conversion.upscaling.image_writers import SUFFIXES
 
@@ -91,7 +123,9 @@ def _check_input(words: "Words", image_format: str | None, max_megapixels: float
     if words.output and not words.into_folder:
         named = FORMATS.get(Path(words.output).suffix.lower())
         if image_format is not None and named not in (None, image_format):
-            raise ImageError(f"{words.output}: the name says {named}, --format says {image_format}: leave one of them out")
+            raise ImageError(
+                f"{words.output}: the name says {named}, --format says {image_format}: leave one of them out"
+            )
     if words.output == "-" and sys.stdout is not None and sys.stdout.isatty():
         raise ImageError("-: standard output is a terminal: redirect it into a file or a pipe")
     if len(words.inputs) > 1:  # each is looked at when its turn comes
@@ -134,7 +168,9 @@ def _gpu_engine(model: str) -> Iterator["Engine"]:
     from conversion.gpu.devices import system_device
     from conversion.gpu.engine import NoVulkanDevice
 
-    nothing = ModelError("--gpu: no GPU with a Vulkan driver on this machine: leave --gpu out to run on the CPU")
+    nothing = ModelError(
+        "--gpu: no GPU with a Vulkan driver on this machine: leave --gpu out to run on the CPU"
+    )
     device = system_device()
     if device is None:
         raise nothing
@@ -143,7 +179,11 @@ def _gpu_engine(model: str) -> Iterator["Engine"]:
             engine = stack.enter_context(window_engine(tflite_for(model), device))
         except NoVulkanDevice:
             raise nothing from None
-        typer.echo(f"mobile-sr: runs on {engine.device}" + (", which is software on the CPU" if engine.software else ""), err=True)
+        typer.echo(
+            f"mobile-sr: runs on {engine.device}"
+            + (", which is software on the CPU" if engine.software else ""),
+            err=True,
+        )
         yield engine
 
 
@@ -193,7 +233,12 @@ def _folder(source: Path, target: Path, suffix: str, engine: "Engine", options: 
 
 
 def _several(
-    inputs: list[Path], target: Path | None, ending: str, suffix: str, engine: "Engine", options: "UpscaleOptions"
+    inputs: list[Path],
+    target: Path | None,
+    ending: str,
+    suffix: str,
+    engine: "Engine",
+    options: "UpscaleOptions",
 ) -> None:
     from conversion.commands.upscale_paths import beside, outputs_of
     from conversion.upscaling.many import upscale_many
@@ -210,7 +255,9 @@ def _several(
     for folder in (path for path in inputs if path.is_dir()):
         name = beside(folder, ending)
         try:
-            status = max(status, _folder(folder, target / name.name if target else name, suffix, engine, options))
+            status = max(
+                status, _folder(folder, target / name.name if target else name, suffix, engine, options)
+            )
         except ImageError as error:  # of this folder alone
             _say([str(error)])
             status = 2

@@ -40,12 +40,20 @@ def sort_words(words: Sequence[str], option: str | None, overwrite: bool) -> Wor
         ImageError: an input that is not there, or words that can be read in two ways.
     """
     if "" in (*words, option):
-        raise ImageError("an empty name: give the path of a photo or folder; a variable in a script may be unset")
+        raise ImageError(
+            "an empty name: give the path of a photo or folder; a variable in a script may be unset"
+        )
     inputs, output = list(words), option
     if option is None and len(words) == 2 and not _is_second_input(words, overwrite):
         inputs, output = [words[0]], words[1]
-    if option is None and len(words) > 2 and (not os.path.exists(words[-1]) or (os.path.isdir(words[-1]) and not os.path.isdir(words[0]))):
-        raise ImageError(f"{words[-1]}: with several inputs the output is a folder that -o names: give -o {words[-1]}")
+    if (
+        option is None
+        and len(words) > 2
+        and (not os.path.exists(words[-1]) or (os.path.isdir(words[-1]) and not os.path.isdir(words[0])))
+    ):
+        raise ImageError(
+            f"{words[-1]}: with several inputs the output is a folder that -o names: give -o {words[-1]}"
+        )
     if STANDARD in inputs and len(inputs) > 1:
         raise ImageError("-: standard input is one photo: give it alone")
     for word in inputs:
@@ -56,7 +64,8 @@ def sort_words(words: Sequence[str], option: str | None, overwrite: bool) -> Wor
         if several and output:
             raise ImageError("-: standard output takes one photo: give -o FOLDER")
         return Words(tuple(inputs), output, False)
-    folder = several or os.path.isdir(output) or output.endswith(os.sep) or (option is not None and not Path(output).suffix)
+    named = option is not None and not Path(output).suffix and not os.path.exists(output)
+    folder = several or named or os.path.isdir(output) or output.endswith(os.sep)
     if several and os.path.exists(output) and not os.path.isdir(output):
         raise ImageError(f"{output}: is a file: several inputs need an output folder")
     return Words(tuple(inputs), output, folder and not (len(inputs) == 1 and os.path.isdir(inputs[0])))
@@ -82,8 +91,12 @@ def outputs_of(photos: Sequence[Path], folder: Path | None, ending: str) -> list
     named = [folder / f"{photo.stem}{ending}" if folder else beside(photo, ending) for photo in photos]
     for name, count in Counter(os.path.abspath(path).casefold() for path in named).items():
         if count > 1:
-            twice = [str(photo) for photo, path in zip(photos, named) if os.path.abspath(path).casefold() == name]
-            raise ImageError(f"{' and '.join(twice[:2])} would both become {Path(name).name}: rename one of them, or give them one by one")
+            twice = [
+                str(photo) for photo, path in zip(photos, named) if os.path.abspath(path).casefold() == name
+            ]
+            raise ImageError(
+                f"{' and '.join(twice[:2])} would both become {Path(name).name}: rename one of them, or give them one by one"
+            )
     return named
 
 
@@ -93,5 +106,3 @@ def _is_second_input(words: Sequence[str], overwrite: bool) -> bool:
     if second == STANDARD or overwrite or not os.path.isfile(second) or not is_photo_name(second):
         return False
     return words[0] != STANDARD and os.path.exists(words[0]) and not os.path.samefile(*words)
-
-

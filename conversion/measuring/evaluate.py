@@ -51,7 +51,10 @@ class Evaluation:
     def as_text(self) -> str:
         """A table."""
         width = max(map(len, [*self.images, "mean"]))
-        lines = [f"{self.model} on {self.data}, x{self.scale}, low-res: {self.low_res}", f"{'':{width}}  PSNR-Y   SSIM-Y  PSNR-RGB"]
+        lines = [
+            f"{self.model} on {self.data}, x{self.scale}, low-res: {self.low_res}",
+            f"{'':{width}}  PSNR-Y   SSIM-Y  PSNR-RGB",
+        ]
         for name, q in [*self.images.items(), ("mean", self.mean)]:
             lines.append(f"{name:{width}}  {q.psnr_y:6.3f}  {q.ssim_y:.5f}  {q.psnr_rgb:8.3f}")
         lines += [f"left out  {reason}" for reason in (*self.too_small, *self.failed)]
@@ -102,16 +105,31 @@ def evaluate_model(
         progress(done, len(pairs))
     if not scores:
         reasons = failed + too_small
-        raise ImageError(reasons[0] if len(reasons) == 1 else f"{data}: none of {len(reasons)} photos has scores, the first: {reasons[0]}")
+        raise ImageError(
+            reasons[0]
+            if len(reasons) == 1
+            else f"{data}: none of {len(reasons)} photos has scores, the first: {reasons[0]}"
+        )
     given = pairs[0].low
     low_res = f"LRx{scale}" if given else f"bicubic, {RULES[bicubic]} MATLAB rule"
-    return Evaluation(str(model), str(data), scale, low_res, scores, mean_quality(scores.values()), tuple(too_small), tuple(failed))
+    return Evaluation(
+        str(model),
+        str(data),
+        scale,
+        low_res,
+        scores,
+        mean_quality(scores.values()),
+        tuple(too_small),
+        tuple(failed),
+    )
 
 
 def mean_quality(scores: Iterable[Quality]) -> Quality:
     """The average of each score, as the papers report it."""
     scores = list(scores)
-    return Quality(*(float(np.mean([getattr(q, field) for q in scores])) for field in ("psnr_y", "ssim_y", "psnr_rgb")))
+    return Quality(
+        *(float(np.mean([getattr(q, field) for q in scores])) for field in ("psnr_y", "ssim_y", "psnr_rgb"))
+    )
 
 
 def photos_in(data: str | Path) -> list[str]:
@@ -126,7 +144,9 @@ def photos_in(data: str | Path) -> list[str]:
     pairs, listing = list_pairs(data, 1)
     if not pairs:
         over = f" ({listing.said()})" if listing.passed_over else ""
-        raise ImageError(f"{high_folder(data)}: no images in it{over}: give HR/ and LRxS/, or photos: {' '.join(PHOTO_ENDINGS)}")
+        raise ImageError(
+            f"{high_folder(data)}: no images in it{over}: give HR/ and LRxS/, or photos: {' '.join(PHOTO_ENDINGS)}"
+        )
     return names_of(pairs)
 
 
@@ -146,5 +166,7 @@ def _read(pair: Pair, scale: int, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
     inside = min(high.shape[:2]) - 2 * scale
     if inside < SSIM_WINDOW:
         least = SSIM_WINDOW + 2 * scale
-        raise TooSmallError(f"{pair.high}: {high.shape[1]}x{high.shape[0]} pixels: scores at x{scale} take {least}x{least} or more")
+        raise TooSmallError(
+            f"{pair.high}: {high.shape[1]}x{high.shape[0]} pixels: scores at x{scale} take {least}x{least} or more"
+        )
     return low, high

@@ -1,35 +1,44 @@
-"""Puts EXIF and resolution into files that libvips has encoded without: byte for byte what the photo had, and nothing where it had nothing."""
+"""Puts metadata into files that libvips has encoded without: byte for byte what the photo had, and nothing where it had nothing."""
 
 import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conversion.upscaling.photo_metadata import MOST_JPEG_BLOCK, Metadata
+
 if TYPE_CHECKING:
     import pyvips
 
-_SOI, _APP0, _APP1, _APP2, _START_OF_SCAN = b"\xff\xd8", b"\xff\xe0", b"\xff\xe1", 0xE2, 0xDA
+_SOI, _APP0, _APP1, _APP13 = b"\xff\xd8", b"\xff\xe0", b"\xff\xe1", b"\xff\xed"
+_APP2, _START_OF_SCAN = 0xE2, 0xDA
 _DOTS_PER_MM = 25.4
 _MOST_DENSITY = 65_535
 _VP8X_EXIF, _VP8X_ALPHA = 0x08, 0x10
 _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
 
 
-def jpeg_head(exif: bytes | None, resolution: tuple[float, float] | None) -> bytes:
-    """The segments that begin a JPEG: JFIF with its density, and EXIF.
+def jpeg_head(metadata: Metadata) -> bytes:
+    """The segments that begin a JPEG: JFIF with its density, EXIF, XMP and IPTC. Blocks that fit into no segment are left out.
 
     Args:
-        exif: TIFF block, at most 65,500 bytes, or None.
-        resolution: pixels a millimetre, across and down; None for square pixels of no size.
+        metadata: true for the picture; without a resolution its pixels are square and of no size.
     """
+    resolution = metadata.resolution
     unit, across, down = 0, 1, 1
     if resolution is not None:
         dots = [round(pixels * _DOTS_PER_MM) for pixels in resolution]
         if all(0 < number <= _MOST_DENSITY for number in dots):
             unit, (across, down) = 1, dots
     head = _APP0 + struct.pack(">H5sHBHHBB", 16, b"JFIF\0", 0x0102, unit, across, down, 0, 0)
-    if exif:
-        head += _APP1 + struct.pack(">H6s", len(exif) + 8, b"Exif\0\0") + exif
+    blocks = (
+        (_APP1, b"Exif\0\0", metadata.exif),
+        (_APP1, b"http://ns.adobe.com/xap/1.0/\0", metadata.xmp),
+        (_APP13, b"", metadata.iptc),
+    )
+    for mark, name, block in blocks:
+        if block and len(block) <= MOST_JPEG_BLOCK:
+            head += mark + struct.pack(">H", 2 + len(name) + len(block)) + name + block
     return head
 
 
@@ -106,7 +115,9 @@ def put_exif_into_webp(path: Path, exif: bytes, width: int, height: int, alpha: 
             body = file.read()
             sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
             file.seek(12)
-            file.write(struct.pack("<4sIB3x", b"VP8X", 10, _VP8X_EXIF | (_VP8X_ALPHA if alpha else 0)) + sides + body)
+            file.write(
+                struct.pack("<4sIB3x", b"VP8X", 10, _VP8X_EXIF | (_VP8X_ALPHA if alpha else 0)) + sides + body
+            )
         file.seek(0, 2)
         file.write(struct.pack("<4sI", b"EXIF", len(exif)) + exif + bytes(len(exif) % 2))
         size = file.tell() - 8

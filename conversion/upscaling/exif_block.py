@@ -33,7 +33,9 @@ def upright_exif(block: bytes, width: int, height: int) -> bytes | None:
         _set(data, order, entries, {_ORIENTATION: 1})
         struct.pack_into(order + "I", data, end, 0)  # where the thumbnail's folder would follow
         if _EXIF_FOLDER in entries:
-            inner, _ = _entries(data, order, struct.unpack_from(order + "I", data, entries[_EXIF_FOLDER] + 8)[0])
+            inner, _ = _entries(
+                data, order, struct.unpack_from(order + "I", data, entries[_EXIF_FOLDER] + 8)[0]
+            )
             _set(data, order, inner, {_WIDTH: width, _HEIGHT: height})
     except struct.error:
         return None
@@ -45,7 +47,10 @@ def has_resolution(block: bytes) -> bool:
     data = block.removeprefix(_PREFIX)
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
     try:
-        return order is not None and 0x011A in _entries(bytearray(data), order, struct.unpack_from(order + "I", data, 4)[0])[0]
+        return (
+            order is not None
+            and 0x011A in _entries(bytearray(data), order, struct.unpack_from(order + "I", data, 4)[0])[0]
+        )
     except struct.error:
         return False
 
@@ -55,7 +60,9 @@ def _entries(data: bytearray, order: str, start: int) -> tuple[dict[int, int], i
     (count,) = struct.unpack_from(order + "H", data, start)
     places = range(start + 2, start + 2 + _ENTRY * count, _ENTRY)
     struct.unpack_from(order + "I", data, start + 2 + _ENTRY * count)
-    return {struct.unpack_from(order + "H", data, place)[0]: place for place in reversed(places)}, start + 2 + _ENTRY * count
+    return {
+        struct.unpack_from(order + "H", data, place)[0]: place for place in reversed(places)
+    }, start + 2 + _ENTRY * count
 
 
 def _set(data: bytearray, order: str, entries: dict[int, int], values: dict[int, int]) -> None:
@@ -63,4 +70,9 @@ def _set(data: bytearray, order: str, entries: dict[int, int], values: dict[int,
         if tag in entries:
             kind = _SHORT if value < 1 << 16 else _LONG
             struct.pack_into(order + "HI", data, entries[tag] + 2, kind, 1)
-            struct.pack_into(order + ("HH" if kind == _SHORT else "I"), data, entries[tag] + 8, *((value, 0) if kind == _SHORT else (value,)))
+            struct.pack_into(
+                order + ("HH" if kind == _SHORT else "I"),
+                data,
+                entries[tag] + 8,
+                *((value, 0) if kind == _SHORT else (value,)),
+            )

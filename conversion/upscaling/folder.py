@@ -76,7 +76,9 @@ def photos_under(folder: Path, leave_out: Path | None = None) -> Listing:
     listing = list_photos(folder, leave_out)
     if not listing.photos:
         over = f" ({listing.said()})" if listing.passed_over else ""
-        raise ImageError(f"{folder}: no images in this folder{over}: give one with {' '.join(PHOTO_ENDINGS)} files")
+        raise ImageError(
+            f"{folder}: no images in this folder{over}: give one with {' '.join(PHOTO_ENDINGS)} files"
+        )
     return listing
 
 

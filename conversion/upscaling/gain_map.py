@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pyvips
@@ -44,7 +44,11 @@ def read_gain_map(path: Path, orientation: int, most_pixels: float) -> GainMap |
 
     try:
         image = pyvips.Image.uhdrload(bytes(path), revalidate=True)
-        fields = {name: (image.get_typeof(name), image.get(name)) for name in image.get_fields() if name.startswith("gainmap-")}
+        fields = {
+            name: (image.get_typeof(name), image.get(name))
+            for name in image.get_fields()
+            if name.startswith("gainmap-")
+        }
         if "gainmap-data" not in fields:
             return None
         small = pyvips.Image.jpegload_buffer(bytes(fields["gainmap-data"][1]), fail_on="error")
@@ -67,7 +71,11 @@ def jpeg_facts(path: Path) -> tuple[bool, int]:
     with path.open("rb") as file:
         head = file.read(_MOST_HEAD)
     ultra_hdr, pictures, position = False, 1, 2
-    while position + 4 <= len(head) and head[position] == 0xFF and head[position + 1] not in (_START_OF_SCAN, _END):
+    while (
+        position + 4 <= len(head)
+        and head[position] == 0xFF
+        and head[position + 1] not in (_START_OF_SCAN, _END)
+    ):
         end = position + 2 + int.from_bytes(head[position + 2 : position + 4], "big")
         segment = head[position + 4 : end]
         if segment.startswith(b"MPF\0"):
@@ -80,7 +88,6 @@ def jpeg_facts(path: Path) -> tuple[bool, int]:
 
 def _pictures(index: bytes) -> int:
     """The number of images in an MPF index."""
-    order = "big" if index.startswith(b"MM") else "little"
-    tag = (0xB001).to_bytes(2, order)
-    place = index.find(tag, 8)
-    return int.from_bytes(index[place + 8 : place + 12], order) if 0 <= place <= 64 else 1  # type: ignore[arg-type]
+    order: Literal["big", "little"] = "big" if index.startswith(b"MM") else "little"
+    place = index.find((0xB001).to_bytes(2, order), 8)
+    return int.from_bytes(index[place + 8 : place + 12], order) if 0 <= place <= 64 else 1

@@ -32,9 +32,17 @@ def carried_profile(profile: bytes, colours: int) -> bytes | None:
     if not _HEADER_BYTES < told <= len(profile) + 3:
         return None
     mended = profile[:told].ljust(told, b"\0")
+    count = int.from_bytes(mended[128:132], "big")
+    if _HEADER_BYTES + 4 + 12 * count > told:
+        return None
+    for _, start, size in struct.iter_unpack(">4sII", mended[132 : 132 + 12 * count]):
+        if start + size > told:
+            return None
     if told % 4:
         mended = mended.ljust(told + -told % 4, b"\0")
-        mended = len(mended).to_bytes(4, "big") + mended[4:84] + bytes(16) + mended[100:]  # its checksum was of the other length
+        mended = (
+            len(mended).to_bytes(4, "big") + mended[4:84] + bytes(16) + mended[100:]
+        )  # its checksum was of the other length
     return mended if _is_read(mended, colours) else None
 
 

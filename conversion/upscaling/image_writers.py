@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from conversion.upscaling.embedding import forget_tiff_resolution, jpeg_head, put_exif_into_webp, with_jpeg_head, write_jpeg
+from conversion.upscaling.embedding import (
+    forget_tiff_resolution,
+    jpeg_head,
+    put_exif_into_webp,
+    with_jpeg_head,
+    write_jpeg,
+)
 from conversion.upscaling.images import ImageKind, vips_reason
 from conversion.upscaling.named_colours import hdr_name
-from conversion.upscaling.photo_metadata import MOST_JPEG_BLOCK, Metadata
+from conversion.upscaling.photo_metadata import Metadata
 from conversion.upscaling.png_stream import PngStream
 from keras_models.data.photo_formats import ENDINGS
 from keras_models.system.atomic_files import atomic_output, scratch_file
@@ -21,7 +27,12 @@ if TYPE_CHECKING:
     import pyvips
 
 FORMATS = {
-    **{ending: name for name in ("png", "jpeg", "webp", "tiff") for ending in ENDINGS[name] if ending not in (".apng", ".mpo")},
+    **{
+        ending: name
+        for name in ("png", "jpeg", "webp", "tiff")
+        for ending in ENDINGS[name]
+        if ending not in (".apng", ".mpo")
+    },
     ".avif": "avif",
 }
 """Ending of an output's name -> its format."""
@@ -42,7 +53,11 @@ class RowWriter(Protocol):
 
 @contextlib.contextmanager
 def writing(
-    target: Path, kind: ImageKind, metadata: Metadata, quality: int | None = None, size: tuple[int, int] | None = None
+    target: Path,
+    kind: ImageKind,
+    metadata: Metadata,
+    quality: int | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[RowWriter]:
     """Open `target` for rows; it is put in place when the block ends well, and on any exception nothing is left behind.
 
@@ -80,11 +95,17 @@ def writing(
                     _save(stored, part, image_format, kind, metadata, quality, size)
                 except _encoder_errors() as error:
                     reason = vips_reason(error)
-                    raise ImageError(f"{target}: {image_format} cannot be written ({reason}): make room or choose another --format") from error
+                    raise ImageError(
+                        f"{target}: {image_format} cannot be written ({reason}): make room or choose another --format"
+                    ) from error
 
 
 def check_writable(
-    target: Path, kind: ImageKind, quality: int | None = None, size: tuple[int, int] | None = None, metadata: Metadata | None = None
+    target: Path,
+    kind: ImageKind,
+    quality: int | None = None,
+    size: tuple[int, int] | None = None,
+    metadata: Metadata | None = None,
 ) -> None:
     """Say before any work is done that a file cannot become what was asked for.
 
@@ -102,20 +123,34 @@ def check_writable(
         raise ImageError(f"{target}: format unknown from the name: end it in {' '.join(sorted(FORMATS))}")
     image_format = FORMATS[target.suffix.lower()]
     if quality is not None and image_format not in DEFAULT_QUALITY:
-        raise ImageError(f"{target}: a quality says nothing for {image_format}, which keeps every pixel: leave --quality out")
+        raise ImageError(
+            f"{target}: a quality says nothing for {image_format}, which keeps every pixel: leave --quality out"
+        )
     if kind.alpha and image_format == "jpeg":
-        raise ImageError(f"{target}: the image has transparency, which JPEG cannot hold: choose --format png, webp, tiff or avif")
+        raise ImageError(
+            f"{target}: the image has transparency, which JPEG cannot hold: choose --format png, webp, tiff or avif"
+        )
     curve = hdr_name(metadata.colours) if metadata else None
     if curve and image_format != "png":
-        raise ImageError(f"{target}: the photo's colours are {curve} (HDR), which only PNG can say here: choose --format png")
+        raise ImageError(
+            f"{target}: the photo's colours are {curve} (HDR), which only PNG can say here: choose --format png"
+        )
     side = max(size or (kind.width, kind.height))
     if side > _LARGEST_SIDE[image_format]:
         limit = _LARGEST_SIDE[image_format]
-        raise ImageError(f"{target}: {side} pixels are more than {image_format} can hold ({limit}): choose --format png")
+        raise ImageError(
+            f"{target}: {side} pixels are more than {image_format} can hold ({limit}): choose --format png"
+        )
 
 
 def _save(
-    stored: Path, part: Path, image_format: str, kind: ImageKind, metadata: Metadata, quality: int | None, size: tuple[int, int] | None
+    stored: Path,
+    part: Path,
+    image_format: str,
+    kind: ImageKind,
+    metadata: Metadata,
+    quality: int | None,
+    size: tuple[int, int] | None,
 ) -> None:
     """Resample the rows that lie in an uncompressed PNG, and encode them into `part`."""
     from conversion.upscaling.libvips import pyvips
@@ -131,7 +166,7 @@ def _save(
     if kind.depth == 16 and image_format != "tiff":
         image, kind = _to_8_bits(image, kind), replace(kind, depth=8)
     profile = metadata.profile_for(kind.colours)
-    image = _with_blocks(image, profile, metadata, image_format)
+    image = _with_blocks(image, profile, metadata)
     if kind.colours == 1 and profile and image_format in ("webp", "avif"):  # which know no grey
         image = image.icc_transform("srgb", embedded=True)
     if image_format == "jpeg":
@@ -144,12 +179,19 @@ def _save(
         _save_avif(image, part, kind, metadata, quality)
     else:
         large = kind.width * kind.height * kind.bands * kind.depth // 8 > 3 << 30
-        image.tiffsave(bytes(part), compression="deflate", level=1, predictor="horizontal", bigtiff=large, keep="icc:xmp:iptc")
+        image.tiffsave(
+            bytes(part),
+            compression="deflate",
+            level=1,
+            predictor="horizontal",
+            bigtiff=large,
+            keep="icc:xmp:iptc",
+        )
         if metadata.resolution is None:
             forget_tiff_resolution(part)
 
 
-def _with_blocks(image: "pyvips.Image", profile: bytes | None, metadata: Metadata, image_format: str) -> "pyvips.Image":
+def _with_blocks(image: "pyvips.Image", profile: bytes | None, metadata: Metadata) -> "pyvips.Image":
     """The image as libvips' savers take its metadata from."""
     from conversion.upscaling.libvips import pyvips
 
@@ -158,8 +200,11 @@ def _with_blocks(image: "pyvips.Image", profile: bytes | None, metadata: Metadat
     for name in image.get_fields():
         if name.endswith("-data"):
             image.remove(name)
-    fits = image_format != "jpeg" or len(metadata.xmp or b"") <= MOST_JPEG_BLOCK
-    for name, block in (("icc-profile-data", profile), ("xmp-data", metadata.xmp if fits else None), ("iptc-data", metadata.iptc)):
+    for name, block in (
+        ("icc-profile-data", profile),
+        ("xmp-data", metadata.xmp),
+        ("iptc-data", metadata.iptc),
+    ):
         if block:
             image.set_type(pyvips.GValue.blob_type, name, block)
     return image
@@ -174,31 +219,38 @@ def _save_png(image: "pyvips.Image", part: Path, kind: ImageKind, metadata: Meta
         png = PngStream(file, kind, metadata)
         for top in range(0, kind.height, _PNG_ROWS):
             rows = min(_PNG_ROWS, kind.height - top)
-            png.write(np.frombuffer(region.fetch(0, top, kind.width, rows), kind.dtype).reshape(rows, kind.width, kind.bands))
+            png.write(
+                np.frombuffer(region.fetch(0, top, kind.width, rows), kind.dtype).reshape(
+                    rows, kind.width, kind.bands
+                )
+            )
         png.close()
 
 
 def _save_jpeg(image: "pyvips.Image", part: Path, metadata: Metadata, quality: int | None) -> None:
-    exif = metadata.exif if len(metadata.exif or b"") <= MOST_JPEG_BLOCK else None
-    head = jpeg_head(exif, metadata.resolution)
+    head = jpeg_head(metadata)
     if metadata.gain_map is None:
-        write_jpeg(part, head, lambda target: image.jpegsave_target(target, Q=quality, keep="icc:xmp:iptc"))
+        write_jpeg(part, head, lambda target: image.jpegsave_target(target, Q=quality, keep="icc"))
         return
     if image.bands == 1:  # which Ultra HDR does not know
         image = image.colourspace("srgb")
         image.remove("icc-profile-data")
     metadata.gain_map.put_on(image)
-    part.write_bytes(with_jpeg_head(image.uhdrsave_buffer(Q=quality, keep="icc:xmp:gainmap"), head))
+    part.write_bytes(with_jpeg_head(image.uhdrsave_buffer(Q=quality, keep="icc:gainmap"), head))
 
 
-def _save_avif(image: "pyvips.Image", part: Path, kind: ImageKind, metadata: Metadata, quality: int | None) -> None:
+def _save_avif(
+    image: "pyvips.Image", part: Path, kind: ImageKind, metadata: Metadata, quality: int | None
+) -> None:
     """With Pillow, which writes EXIF as it is given; the encoder wants the whole picture in any case."""
     from PIL import Image
 
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[image.bands]
     profile = bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
     blocks = {"icc_profile": profile, "exif": metadata.exif, "xmp": metadata.xmp}
-    with Image.frombuffer(mode, (kind.width, kind.height), image.write_to_memory(), "raw", mode, 0, 1) as picture:
+    with Image.frombuffer(
+        mode, (kind.width, kind.height), image.write_to_memory(), "raw", mode, 0, 1
+    ) as picture:
         given = {name: block for name, block in blocks.items() if block}
         picture.save(part, "AVIF", quality=quality, subsampling="4:4:4", speed=_AVIF_SPEED, **given)
 

@@ -29,7 +29,11 @@ class ManyResult:
 
 
 def upscale_many(
-    pairs: Sequence[tuple[Path, Path]], engine: Engine, options: UpscaleOptions, progress: Progress | None = None, resume: bool = True
+    pairs: Sequence[tuple[Path, Path]],
+    engine: Engine,
+    options: UpscaleOptions,
+    progress: Progress | None = None,
+    resume: bool = True,
 ) -> ManyResult:
     """Upscale photos one after another.
 
@@ -43,7 +47,10 @@ def upscale_many(
     Returns:
         What was done, skipped and what failed.
     """
-    done, skipped, failed, notes = [], [], [], []
+    done: list[Path] = []
+    skipped: list[Path] = []
+    failed: list[tuple[Path, str]] = []
+    notes: list[str] = []
     to_do = [pair for pair in pairs if not (resume and _is_there(pair[1], options))]
     counts = [_count_tiles(photo, engine, options) for photo, _ in to_do]
     total, before = sum(counts), 0
@@ -58,8 +65,15 @@ def upscale_many(
                 done.append(output)
             except MobileSRError as error:
                 failed.append((photo, str(error)))
-            except Exception as error:  # one photo's failure is that photo's, whatever a decoder has come upon
-                failed.append((photo, f"{photo}: cannot be upscaled ({type(error).__name__}: {one_line(error)}): leave it out"))
+            except (
+                Exception
+            ) as error:  # one photo's failure is that photo's, whatever a decoder has come upon
+                failed.append(
+                    (
+                        photo,
+                        f"{photo}: cannot be upscaled ({type(error).__name__}: {one_line(error)}): leave it out",
+                    )
+                )
         before += tiles.get((photo, output), 0)
         if progress:
             progress(before, total)
@@ -73,7 +87,9 @@ def _is_there(output: Path, options: UpscaleOptions) -> bool:
 def _count_tiles(photo: Path, engine: Engine, options: UpscaleOptions) -> int:
     """Count a photo's tiles; none for a photo that cannot be read, which is said when its turn comes."""
     try:
-        return engine.passes * len(plan_file(ImageReader(photo, options.max_megapixels).kind, engine, options))
+        return engine.passes * len(
+            plan_file(ImageReader(photo, options.max_megapixels).kind, engine, options)
+        )
     except ImageError:
         return 0
     except MobileSRError:

@@ -84,7 +84,9 @@ def profile_of(chunks: Chunks, colours: int) -> bytes | None:
     return _made(f"PNG gamma {curve[0]:.4g}", white, primaries, curve, colours)
 
 
-def _made(name: str, white: Point, primaries: tuple[Point, Point, Point], curve: tuple[float, ...], colours: int) -> bytes:
+def _made(
+    name: str, white: Point, primaries: tuple[Point, Point, Point], curve: tuple[float, ...], colours: int
+) -> bytes:
     return grey_profile(name, curve) if colours == 1 else rgb_profile(name, white, primaries, curve)
 
 
@@ -107,4 +109,8 @@ def _corners(chunks: Chunks) -> tuple[Point, tuple[Point, Point, Point]] | None:
         return None
     (rx, ry), (gx, gy), (bx, by) = primaries
     area = abs((gx - rx) * (by - ry) - (bx - rx) * (gy - ry))
-    return (white, (primaries[0], primaries[1], primaries[2])) if area > 0.01 and min(ry, gy, by, white[1]) > 0.001 else None
+    return (
+        (white, (primaries[0], primaries[1], primaries[2]))
+        if area > 0.01 and min(ry, gy, by, white[1]) > 0.001
+        else None
+    )

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 MAX_MEGAPIXELS = 200.0
 """Largest photo that is read unless a caller lifts it: what the largest phone cameras make. A decompression bomb has more."""
 _MAX_SIDE = 65_535
-_LOADERS = {"png": "pngload", "jpeg": "jpegload", "webp": "webpload", "tiff": "tiffload", "gif": "gifload", "heif": "heifload"}
+_LOADERS = {
+    "png": "pngload",
+    "jpeg": "jpegload",
+    "webp": "webpload",
+    "tiff": "tiffload",
+    "gif": "gifload",
+    "heif": "heifload",
+}
 _APPLE_GAIN_MAP = "urn:com.apple:photo:2020:aux:hdrgainmap"
 
 
@@ -53,7 +60,8 @@ def open_photo(path: Path, max_megapixels: float) -> tuple["pyvips.Image", Metad
         image = _open(path, _LOADERS[kind], "random").autorot()
     image = _to_grey_or_rgb(image, path)
     metadata, notes = of_image(image, 1 if image.bands < 3 else 3)
-    metadata, more = replace(metadata, turned=told), []
+    metadata = replace(metadata, turned=told)
+    more: list[str] = []
     if kind == "png":
         metadata, more = with_png_chunks(metadata, path)
     elif kind == "jpeg":
@@ -75,7 +83,13 @@ def _open_bmp(path: Path, max_megapixels: float) -> tuple["pyvips.Image", Metada
     try:
         with Image.open(path, formats=["BMP"]) as bmp:
             _refuse_bomb(path, *bmp.size, max_megapixels)
-            image = _from_array(np.asarray(bmp if bmp.mode in ("L", "RGB", "RGBA") else bmp.convert("L" if bmp.mode == "1" else "RGB")))
+            image = _from_array(
+                np.asarray(
+                    bmp
+                    if bmp.mode in ("L", "RGB", "RGBA")
+                    else bmp.convert("L" if bmp.mode == "1" else "RGB")
+                )
+            )
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders meet damage with any of a dozen types
@@ -99,13 +113,16 @@ def _open_heif(path: Path, opened: "pyvips.Image") -> tuple["pyvips.Image", Meta
             if len(found) > 1:
                 raise several_frames(path, len(found))
             facts = found.info
-            image = opened.copy() if opened.get("heif-compression") == "av1" else _from_array(np.asarray(found))
+            # A copy: the array that pi-heif lends dies with `found`.
+            image = opened.copy() if opened.get("heif-compression") == "av1" else _from_array(np.array(found))
             bits = int(facts.get("bit_depth", 8))
     except ImageError:
         raise
     except Exception as error:  # pi-heif's errors are of several types
         raise ImageError(f"{path}: cannot be read ({one_line(error, 120)}): convert it to PNG") from None
-    if image.format == "ushort":  # the samples' bits stand at the top, so that white is 65,472 of 65,535 with 10 of them
+    if (
+        image.format == "ushort"
+    ):  # the samples' bits stand at the top, so that white is 65,472 of 65,535 with 10 of them
         white = (2**bits - 1) << (16 - bits)
         image = (image * (65535 / white)).rint().cast("ushort").copy(interpretation=image.interpretation)
     for name, key in (("exif-data", "exif"), ("xmp-data", "xmp"), ("icc-profile-data", "icc_profile")):
@@ -123,11 +140,15 @@ def _open_heif(path: Path, opened: "pyvips.Image") -> tuple["pyvips.Image", Meta
     return image, replace(metadata, colours=colours, turned=True), notes
 
 
-def _with_jpeg_extras(metadata: Metadata, path: Path, orientation: int, max_megapixels: float) -> tuple[Metadata, list[str]]:
+def _with_jpeg_extras(
+    metadata: Metadata, path: Path, orientation: int, max_megapixels: float
+) -> tuple[Metadata, list[str]]:
     ultra_hdr, pictures = jpeg_facts(path)
     if ultra_hdr:
         gain_map = read_gain_map(path, orientation, max_megapixels * 1e6)
-        return replace(metadata, gain_map=gain_map), [] if gain_map else ["its gain map (Ultra HDR) cannot be read and goes"]
+        return replace(metadata, gain_map=gain_map), [] if gain_map else [
+            "its gain map (Ultra HDR) cannot be read and goes"
+        ]
     return metadata, [f"of its {pictures} pictures the first is taken, the others go"] if pictures > 1 else []
 
 
@@ -136,13 +157,21 @@ def _from_array(samples: np.ndarray) -> "pyvips.Image":
 
     bands = 1 if samples.ndim == 2 else samples.shape[2]
     names = {(1, 1): "b-w", (1, 2): "grey16", (3, 1): "srgb", (3, 2): "rgb16"}
-    image = pyvips.Image.new_from_memory(np.ascontiguousarray(samples), samples.shape[1], samples.shape[0], bands, {1: "uchar", 2: "ushort"}[samples.itemsize])
+    image = pyvips.Image.new_from_memory(
+        np.ascontiguousarray(samples),
+        samples.shape[1],
+        samples.shape[0],
+        bands,
+        {1: "uchar", 2: "ushort"}[samples.itemsize],
+    )
     return image.copy(interpretation=names[1 if bands < 3 else 3, samples.itemsize])
 
 
 def _refuse_bomb(path: Path, width: int, height: int, max_megapixels: float) -> None:
     megapixels = width * height / 1e6
-    if megapixels > max_megapixels or max(width, height) > _MAX_SIDE * max(1.0, max_megapixels / MAX_MEGAPIXELS):
+    if megapixels > max_megapixels or max(width, height) > _MAX_SIDE * max(
+        1.0, max_megapixels / MAX_MEGAPIXELS
+    ):
         raise ImageError(
             f"{path}: {width}x{height} pixels: {max_megapixels:g} megapixels and sides of {_MAX_SIDE:,} are the limit, "
             "it may be a decompression bomb: if you trust it, raise the limit with --max-megapixels"
@@ -164,7 +193,9 @@ def _to_grey_or_rgb(image: "pyvips.Image", path: Path) -> "pyvips.Image":
         image = image.copy()
         image.remove("icc-profile-data")
     if image.bands > 4:
-        raise ImageError(f"{path}: {image.bands} channels: save it as grey, RGB or CMYK, with at most one alpha channel")
+        raise ImageError(
+            f"{path}: {image.bands} channels: save it as grey, RGB or CMYK, with at most one alpha channel"
+        )
     grey = image.bands < 3
     names: dict[tuple[bool, int], pyvips.enums.Interpretation | str] = {
         (True, 8): "b-w",

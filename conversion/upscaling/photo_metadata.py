@@ -61,24 +61,38 @@ class Metadata:
     def profile_for(self, colours: int) -> bytes | None:
         """The profile for a format that has nothing else to name colours with."""
         made = profile_of(self.colours, colours)
-        return made if self.profile is None else self.profile if b"cICP" not in self.colours else made or self.profile
+        return (
+            made
+            if self.profile is None
+            else self.profile
+            if b"cICP" not in self.colours
+            else made or self.profile
+        )
 
     def lost_in(self, image_format: str) -> list[str]:
         """What a format has no place for, a phrase each."""
         lost = []
         if self.gain_map and image_format != "jpeg":
-            lost.append(f"its gain map (Ultra HDR) does not fit into {image_format} and goes: --format jpeg keeps it")
+            lost.append(
+                f"its gain map (Ultra HDR) does not fit into {image_format} and goes: --format jpeg keeps it"
+            )
         if self.texts and image_format != "png":
-            lost.append(f"its texts ({', '.join(_keywords(self.texts))}) do not fit into {image_format} and go: --format png keeps them")
+            lost.append(
+                f"its texts ({', '.join(_keywords(self.texts))}) do not fit into {image_format} and go: --format png keeps them"
+            )
         if self.exif and image_format == "tiff":
             lost.append("its EXIF is not written into tiff and goes: another --format keeps it")
         if self.iptc and image_format not in ("jpeg", "tiff"):
             lost.append(f"its IPTC block does not fit into {image_format} and goes: --format jpeg keeps it")
-        for block, name in ((self.exif, "EXIF"), (self.xmp, "XMP")):
+        for block, name in ((self.exif, "EXIF"), (self.xmp, "XMP"), (self.iptc, "IPTC")):
             if block and image_format == "jpeg" and len(block) > MOST_JPEG_BLOCK:
-                lost.append(f"its {name} of {len(block) // 1000} kB is too large for jpeg and goes: another --format keeps it")
+                lost.append(
+                    f"its {name} of {len(block) // 1000} kB is too large for jpeg and goes: another --format keeps it"
+                )
         if hdr_name(self.colours) and image_format == "png":
-            lost.append(f"its colours are {hdr_name(self.colours)} (HDR): kept as they are, for viewers that know cICP")
+            lost.append(
+                f"its colours are {hdr_name(self.colours)} (HDR): kept as they are, for viewers that know cICP"
+            )
         return lost
 
 
@@ -90,7 +104,11 @@ def of_image(image: "pyvips.Image", colours: int) -> tuple[Metadata, list[str]]:
         colours: of its pixels, 1 or 3.
     """
     notes = []
-    blocks = {name: bytes(image.get(name)) for name in ("icc-profile-data", "exif-data", "xmp-data", "iptc-data") if image.get_typeof(name)}
+    blocks = {
+        name: bytes(image.get(name))
+        for name in ("icc-profile-data", "exif-data", "xmp-data", "iptc-data")
+        if image.get_typeof(name)
+    }
     profile = blocks.get("icc-profile-data")
     if profile is not None:
         profile = carried_profile(profile, colours)
@@ -104,8 +122,14 @@ def of_image(image: "pyvips.Image", colours: int) -> tuple[Metadata, list[str]]:
     if xmp is not None and len(xmp) > _MOST_XMP:
         notes.append(f"its XMP of {len(xmp) / 1e6:.1f} MB is too large and goes")
         xmp = None
-    resolution = (image.xres, image.yres) if image.get_typeof("resolution-unit") and min(image.xres, image.yres) > 0 else None
-    return Metadata(profile=profile, exif=exif, xmp=xmp, iptc=blocks.get("iptc-data"), resolution=resolution), notes
+    resolution = (
+        (image.xres, image.yres)
+        if image.get_typeof("resolution-unit") and min(image.xres, image.yres) > 0
+        else None
+    )
+    return Metadata(
+        profile=profile, exif=exif, xmp=xmp, iptc=blocks.get("iptc-data"), resolution=resolution
+    ), notes
 
 
 def with_png_chunks(metadata: Metadata, path: Path) -> tuple[Metadata, list[str]]:
@@ -130,7 +154,11 @@ def with_png_chunks(metadata: Metadata, path: Path) -> tuple[Metadata, list[str]
         across, down = (int.from_bytes(shape[i : i + 4], "big") / 1000 for i in (0, 4))
         resolution, shape = ((across, down) if min(across, down) > 0 else None), None
     if metadata.profile:  # which counts for more than all but cICP
-        colours = {name: body for name, body in colours.items() if b"cICP" in colours and name not in _BELOW_A_PROFILE}
+        colours = {
+            name: body
+            for name, body in colours.items()
+            if b"cICP" in colours and name not in _BELOW_A_PROFILE
+        }
     return replace(metadata, colours=colours, texts=tuple(texts), resolution=resolution, shape=shape), notes
 
 

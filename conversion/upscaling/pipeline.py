@@ -12,7 +12,8 @@ import numpy as np
 
 from conversion.upscaling.alpha import Upscaled, ValueRange, network_colour, upscale_window, write_samples
 from conversion.upscaling.image_writers import FORMATS, RowWriter, writing
-from conversion.upscaling.images import MAX_MEGAPIXELS, ImageKind, ImageReader
+from conversion.upscaling.images import ImageKind, ImageReader
+from conversion.upscaling.photo_decoders import MAX_MEGAPIXELS
 from conversion.upscaling.tiles import Span, TilePlan, plan_fixed_tiles, plan_tiles
 from keras_models.system.errors import ImageError, MobileSRError, ModelError
 

@@ -65,7 +65,13 @@ def list_photos(folder: Path | str, leave_out: Path | None = None) -> Listing:
         for name in sorted(folders):
             if kept_out is not None and os.path.realpath(here / name) == kept_out:
                 continue
-            reason = "hidden" if name.startswith(".") else "link to a folder" if os.path.islink(here / name) else None
+            reason = (
+                "hidden"
+                if name.startswith(".")
+                else "link to a folder"
+                if os.path.islink(here / name)
+                else None
+            )
             over += [(here / name, reason)] if reason else []
             to_enter += [] if reason else [name]
         folders[:] = to_enter
@@ -114,7 +120,9 @@ def list_pairs(folder: Path | str, scale: int) -> tuple[list[Pair], Listing]:
     given = home != folder and low.is_dir()
     names = [path.relative_to(home) for path in listing.photos]
     twins = [_twin(low, name, scale) if given else None for name in names]
-    return [Pair(name.as_posix(), *files) for name, *files in zip(names, listing.photos, twins)], listing
+    return [
+        Pair(name.as_posix(), high, twin) for name, high, twin in zip(names, listing.photos, twins)
+    ], listing
 
 
 def high_folder(folder: Path) -> Path:
@@ -138,12 +146,16 @@ def read_pair(pair: Pair, scale: int, rule: Rule = "newer") -> tuple[np.ndarray,
         ImageError: a photo cannot be read, the twin is missing, or the two are not of this scale.
     """
     if pair.low and not pair.low.is_file():
-        raise ImageError(f"{pair.high}: there is no {pair.low.parent.name}/{pair.low.name}: give the low-res image the same name")
+        raise ImageError(
+            f"{pair.high}: there is no {pair.low.parent.name}/{pair.low.name}: give the low-res image the same name"
+        )
     high = read_rgb(pair.high)
     if pair.low is None:
         high = crop_to_multiple(high, scale)
         if not high.size:
-            raise TooSmallError(f"{pair.high}: smaller than one low-res pixel: leave it out, or give a larger one")
+            raise TooSmallError(
+                f"{pair.high}: smaller than one low-res pixel: leave it out, or give a larger one"
+            )
         return shrink(high, scale, rule), high
     low = read_rgb(pair.low)
     size = low.shape[0] * scale, low.shape[1] * scale

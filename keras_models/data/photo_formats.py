@@ -27,7 +27,19 @@ GIVE = "give a whole PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP or GIF file"
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HEAD_BYTES = 64
-_HEIF_STILL = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"avif", b"miaf", b"MA1A", b"MA1B", b"tmap"}
+_HEIF_STILL = {
+    b"heic",
+    b"heix",
+    b"heim",
+    b"heis",
+    b"mif1",
+    b"mif2",
+    b"avif",
+    b"miaf",
+    b"MA1A",
+    b"MA1B",
+    b"tmap",
+}
 _HEIF_SEQUENCE = {b"hevc", b"hevx", b"hevm", b"hevs", b"msf1", b"avis"}
 _BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -64,7 +76,9 @@ def photo_format(path: Path) -> str:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read ({error.strerror}): check the path and its permissions") from None
+        raise ImageError(
+            f"{path}: cannot be read ({error.strerror}): check the path and its permissions"
+        ) from None
     found = _format_of(head)
     if found is None:
         other = next((name for magic, name in _OTHERS if head.lstrip().startswith(magic)), None)

@@ -14,7 +14,15 @@ from keras_models.system.errors import ImageError, one_line
 
 MAX_PIXELS = 50_000_000
 """Of a photo that is decoded whole, to train or measure with; `upscale`, which reads by rows, has a limit of its own."""
-_DECODERS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "tiff": "TIFF", "bmp": "BMP", "gif": "GIF", "heif": "AVIF"}
+_DECODERS = {
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "webp": "WEBP",
+    "tiff": "TIFF",
+    "bmp": "BMP",
+    "gif": "GIF",
+    "heif": "AVIF",
+}
 _AV1 = (b"av1C", b"avif")
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, in the middle of the progress bar
@@ -41,7 +49,9 @@ def opened_photo(path: Path) -> Iterator[Image.Image]:
     try:
         with _open(path, kind) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"{image.width}x{image.height} pixels, {MAX_PIXELS // 10**6} megapixels are the most")
+                raise ValueError(
+                    f"{image.width}x{image.height} pixels, {MAX_PIXELS // 10**6} megapixels are the most"
+                )
             # A JPEG may hold more pictures, such as a gain map or a depth map: they belong to the first, which is the photo.
             frames = 1 if kind == "jpeg" else getattr(image, "n_frames", 1)
             if frames > 1:
@@ -75,7 +85,12 @@ def _rgb(image: Image.Image) -> np.ndarray:
         raise ValueError("pixels of 32 bits, whose white is not known")
     profile = image.info.get("icc_profile")
     if image.mode == "CMYK" and profile:
-        with contextlib.suppress(ImageCms.PyCMSError, OSError):  # a profile that is no CMYK profile: as without one
+        with contextlib.suppress(
+            ImageCms.PyCMSError, OSError
+        ):  # a profile that is no CMYK profile: as without one
             inks = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            image = ImageCms.profileToProfile(image, inks, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
+            intent = ImageCms.Intent.RELATIVE_COLORIMETRIC  # that of `upscale`
+            image = (
+                ImageCms.profileToProfile(image, inks, ImageCms.createProfile("sRGB"), intent, "RGB") or image
+            )
     return np.asarray(image.convert("RGB"))

@@ -133,7 +133,9 @@ def _pour(scratch: Path, target: Path) -> None:
         with scratch.open("rb") as file, target.open("wb") as into:
             shutil.copyfileobj(file, into)
     except OSError as error:
-        raise OutputError(f"{target}: cannot be written ({error.strerror or one_line(error)}): give another output") from None
+        raise OutputError(
+            f"{target}: cannot be written ({error.strerror or one_line(error)}): give another output"
+        ) from None
 
 
 def _lock(descriptor: int, wait: bool) -> bool:
@@ -149,7 +151,9 @@ def _lock(descriptor: int, wait: bool) -> bool:
 
 def _unwritable(target: Path, error: OSError) -> OutputError:
     reason = error.strerror or one_line(error)
-    return OutputError(f"{target}: cannot be written ({reason}): what was there is kept; make room or go elsewhere")
+    return OutputError(
+        f"{target}: cannot be written ({reason}): what was there is kept; make room or go elsewhere"
+    )
 
 
 def _umask() -> int:
