@@ -67,7 +67,7 @@ def _try_photo(path: Path, scratch: Path) -> None:
     from keras_models.system.errors import MobileSRError
 
     refused = []
-    target = scratch / ("out" + random.Random(path.stat().st_size).choice((".png", ".jpg", ".webp", ".tif")))
+    target = scratch / ("out" + random.Random(path.stat().st_size).choice((".png", ".jpg", ".webp", ".tif", ".avif")))
     for read in (
         lambda: upscale_file(path, target, NearestEngine(), UpscaleOptions(tile=64, halo=4, overwrite=True)),
         lambda: _read(Pair(path.name, path, None), 2, "newer"),
@@ -185,6 +185,10 @@ READERS = {
     "tiff": Reader(".tif", seeds.photos(".tif"), mutations.mutate_tiff, _try_photo, _PILLOW),
     "bmp": Reader(".bmp", seeds.photos(".bmp"), mutations.mutate_any, _try_photo, _PILLOW),
     "gif": Reader(".gif", seeds.photos(".gif"), mutations.mutate_any, _try_photo, _PILLOW),
+    "heic": Reader(".heic", seeds.heics, mutations.mutate_any, _try_photo, _PILLOW),
+    "avif": Reader(".avif", seeds.photos(".avif"), mutations.mutate_any, _try_photo, _PILLOW),
+    "phone": Reader(".jpg", seeds.phone_jpegs, mutations.mutate_any, _try_photo, _PILLOW),
+    "named": Reader(".png", seeds.named_pngs, mutations.mutate_png, _try_photo, _PILLOW),
     "pth": Reader(".pth", seeds.networks(".pth"), mutations.mutate_zip({}), _try_network, _KERAS),
     "safetensors": Reader(".safetensors", seeds.networks(".safetensors"), mutations.mutate_safetensors, _try_network, _KERAS),
     "npz": Reader(".npz", seeds.networks(".npz"), mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_network, _KERAS),

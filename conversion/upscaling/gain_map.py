@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from keras_models.system.quiet import silenced
+
 if TYPE_CHECKING:
     import pyvips
 
@@ -43,7 +45,8 @@ def read_gain_map(path: Path, orientation: int, most_pixels: float) -> GainMap |
     from conversion.upscaling.libvips import pyvips
 
     try:
-        image = pyvips.Image.uhdrload(bytes(path), revalidate=True)
+        with silenced(1, 2):  # its reader of XMP speaks
+            image = pyvips.Image.uhdrload(bytes(path), revalidate=True)
         fields = {
             name: (image.get_typeof(name), image.get(name))
             for name in image.get_fields()

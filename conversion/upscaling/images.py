@@ -77,7 +77,7 @@ class ImageReader:
         try:
             self.image, self.metadata, self.notes = open_photo(self.path, max_megapixels)
         except pyvips.Error as error:
-            raise ImageError(f"{path}: {vips_reason(error)}: {GIVE}") from error
+            raise ImageError(f"{path}: {self._reason(error)}: {GIVE}") from error
         except MemoryError:
             raise ImageError(f"{path}: takes more memory than there is: make room, or give a smaller one") from None
         alpha = self.image.hasalpha()
@@ -85,6 +85,9 @@ class ImageReader:
         self.kind = ImageKind(self.image.width, self.image.height, self.image.bands - alpha, bool(alpha), depth)
         self._region: pyvips.Region | None = None
         self._next_row = 0
+
+    def _reason(self, error: Exception) -> str:
+        return vips_reason(error).replace(f"{self.path}: ", "")
 
     def read(self, rows: int) -> np.ndarray:
         """Read the next rows.
@@ -109,7 +112,7 @@ class ImageReader:
                 self._region = pyvips.Region.new(self.image)
             data = self._region.fetch(0, self._next_row, kind.width, rows)
         except pyvips.Error as error:
-            reason = vips_reason(error)
+            reason = self._reason(error)
             raise ImageError(f"{self.path}: damaged or cut off after row {self._next_row} ({reason}): get the whole file again") from error
         self._next_row += rows
         return np.frombuffer(data, kind.dtype).reshape(rows, kind.width, kind.bands)

@@ -10,8 +10,8 @@ import pytest
 PROGRAM = Path(__file__).parents[2] / "scripts" / "fuzz.py"
 TRIALS = {"onnx": 40, "keras": 60}
 """What takes longer a file; 100 of all others."""
-READERS = ("png", "jpeg", "webp", "tiff", "bmp", "gif", "pth", "safetensors", "npz", "keras", "tflite", "onnx", "models.json")
-READERS += ("card", "log", "run")
+READERS = ("png", "jpeg", "webp", "tiff", "bmp", "gif", "heic", "avif", "phone", "named", "pth", "safetensors", "npz", "keras", "tflite", "onnx")
+READERS += ("models.json", "card", "log", "run")
 
 
 @pytest.fixture(scope="module")
