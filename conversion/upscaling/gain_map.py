@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _QUALITY = 95
 _SIGNS = (b"http://ns.adobe.com/hdr-gain-map/1.0/", b"urn:iso:std:iso:ts:21496:-1")
 _MOST_HEAD = 1 << 20
+_MOST_FILE = 1 << 29  # libultrahdr holds the whole file in memory
 _START_OF_SCAN, _END = 0xDA, 0xD9
 
 
@@ -44,6 +45,8 @@ def read_gain_map(path: Path, orientation: int, most_pixels: float) -> GainMap |
     """
     from conversion.upscaling.libvips import pyvips
 
+    if path.stat().st_size > _MOST_FILE:
+        return None
     try:
         with silenced(1, 2):  # its reader of XMP speaks
             image = pyvips.Image.uhdrload(bytes(path), revalidate=True)

@@ -26,6 +26,7 @@ _LOADERS = {
     "gif": "gifload",
     "heif": "heifload",
 }
+_PHOTOMETRIC, _COMPRESSION, _YCBCR, _JPEG_IN_TIFF = 262, 259, 6, (6, 7)
 _APPLE_GAIN_MAP = "urn:com.apple:photo:2020:aux:hdrgainmap"
 
 
@@ -58,6 +59,8 @@ def open_photo(path: Path, max_megapixels: float) -> tuple["pyvips.Image", Metad
     if orientation != 1:
         # Turned rows are columns of the file: only then is the whole photo decoded (libvips puts it on disk above 100 MB).
         image = _open(path, _LOADERS[kind], "random").autorot()
+    if kind == "tiff":
+        _refuse_raw_ycbcr(path)
     image = _to_grey_or_rgb(image, path)
     metadata, notes = of_image(image, 1 if image.bands < 3 else 3)
     metadata = replace(metadata, turned=told)
@@ -150,6 +153,20 @@ def _with_jpeg_extras(
             "its gain map (Ultra HDR) cannot be read and goes"
         ]
     return metadata, [f"of its {pictures} pictures the first is taken, the others go"] if pictures > 1 else []
+
+
+def _refuse_raw_ycbcr(path: Path) -> None:
+    """libvips takes luma and chroma that no JPEG has packed for red, green and blue."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["TIFF"]) as tiff:
+            tags = tiff.tag_v2  # type: ignore[attr-defined]
+            raw = tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION) not in _JPEG_IN_TIFF
+    except Exception:  # a kind that only libvips reads
+        return
+    if raw:
+        raise ImageError(f"{path}: luma and chroma without JPEG compression: save it as RGB")
 
 
 def _from_array(samples: np.ndarray) -> "pyvips.Image":

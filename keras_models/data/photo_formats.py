@@ -56,7 +56,8 @@ _OTHERS = (
     (b"<svg", "SVG"),
     (b"<?xml", "XML or SVG"),
 )
-_MOST_CHUNKS = 1_000_000
+_MOST_CHUNKS = 250_000
+_MOST_HEIF_BYTES = 1 << 30  # its decoders hold the whole file in memory
 
 
 def is_photo_name(name: str | Path) -> bool:
@@ -83,6 +84,8 @@ def photo_format(path: Path) -> str:
     if found is None:
         other = next((name for magic, name in _OTHERS if head.lstrip().startswith(magic)), None)
         raise ImageError(f"{path}: {f'{other} data' if other else 'not an image that can be read'}: {GIVE}")
+    if found == "heif" and path.stat().st_size > _MOST_HEIF_BYTES:
+        raise ImageError(f"{path}: more than {_MOST_HEIF_BYTES >> 30} GiB for a HEIC or AVIF file: convert it to PNG")
     if found == "heif" and head[8:12] in _HEIF_SEQUENCE:
         raise several_frames(path, "several")
     if found == "png" and (frames := _png_frames(path)) > 1:

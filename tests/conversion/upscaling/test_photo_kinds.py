@@ -132,7 +132,16 @@ def test_turned_heic_and_avif_come_upright(tmp_path):
         assert Image.open(tmp_path / f"{name}.jpg").getexif().get(0x0112, 1) == 1
 
 
-def test_16_bit_bmp_palette_and_1_bit(tmp_path):
+def test_a_tiff_of_luma_and_chroma_is_read_right_or_refused(tmp_path):
+    picture = Image.fromarray(SMOOTH).convert("YCbCr")
+    picture.save(tmp_path / "raw.tif")
+    with pytest.raises(ImageError, match="luma and chroma without JPEG compression: save it as RGB"):
+        ImageReader(tmp_path / "raw.tif")
+    pyvips.Image.new_from_array(SMOOTH).copy(interpretation="srgb").tiffsave(str(tmp_path / "packed.tif"), compression="jpeg", Q=98)
+    assert np.abs(read_all(tmp_path / "packed.tif")[0].astype(int) - SMOOTH).max() <= 6
+
+
+def test_bmp_palette_and_1_bit(tmp_path):
     for mode in ("1", "L", "P"):
         picture = Image.fromarray(SMOOTH).convert(mode)
         picture.save(tmp_path / f"{mode}.bmp")
