@@ -42,17 +42,17 @@ def upright_exif(block: bytes, width: int, height: int) -> bytes | None:
     return bytes(data)
 
 
-def has_resolution(block: bytes) -> bool:
-    """Whether the block tells a resolution."""
-    data = block.removeprefix(_PREFIX)
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
-    try:
-        return (
-            order is not None
-            and 0x011A in _entries(bytearray(data), order, struct.unpack_from(order + "I", data, 4)[0])[0]
-        )
-    except struct.error:
-        return False
+def without_orientation(block: bytes) -> bytes:
+    """A block of `upright_exif` without the tag of orientation: the entries behind it move up, what they point to stays."""
+    data = bytearray(block)
+    order = "<" if data.startswith(b"II") else ">"
+    start = struct.unpack_from(order + "I", data, 4)[0]
+    entries, end = _entries(data, order, start)
+    if _ORIENTATION in entries:
+        place = entries[_ORIENTATION]
+        data[place : end + 4 - _ENTRY] = data[place + _ENTRY : end + 4]
+        struct.pack_into(order + "H", data, start, (end - start - 2) // _ENTRY - 1)
+    return bytes(data)
 
 
 def _entries(data: bytearray, order: str, start: int) -> tuple[dict[int, int], int]:

@@ -1,6 +1,7 @@
 """Writing photos fed row by row, and atomically: a finished file appears under its name, or nothing does."""
 
 import contextlib
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from conversion.upscaling.embedding import (
     with_jpeg_head,
     write_jpeg,
 )
+from conversion.upscaling.exif_block import without_orientation
 from conversion.upscaling.images import ImageKind, vips_reason
 from conversion.upscaling.named_colours import hdr_name
 from conversion.upscaling.photo_metadata import Metadata
@@ -247,7 +249,9 @@ def _save_avif(
 
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[image.bands]
     profile = bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
-    blocks = {"icc_profile": profile, "exif": metadata.exif, "xmp": metadata.xmp}
+    # Pillow writes EXIF anew if it has an orientation, and fails where it is odd; without one it is written as it is.
+    exif = metadata.exif and without_orientation(metadata.exif)
+    blocks = {"icc_profile": profile, "exif": exif, "xmp": metadata.xmp}
     with Image.frombuffer(
         mode, (kind.width, kind.height), image.write_to_memory(), "raw", mode, 0, 1
     ) as picture:
@@ -258,7 +262,7 @@ def _save_avif(
 def _encoder_errors() -> tuple[type[Exception], ...]:
     from conversion.upscaling.libvips import pyvips
 
-    return pyvips.Error, ValueError, MemoryError, RuntimeError
+    return pyvips.Error, ValueError, MemoryError, RuntimeError, SyntaxError, struct.error
 
 
 def _resample(image: "pyvips.Image", kind: ImageKind, size: tuple[int, int]) -> "pyvips.Image":

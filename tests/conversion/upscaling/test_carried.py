@@ -281,7 +281,7 @@ def test_exif_is_kept_but_for_three_numbers(tmp_path, suffix, orientation):
     stored = turned(smooth(20, 30), orientation)
     target, _ = upscaled(written(tmp_path, jpeg(stored, exif=tags), "a.jpg"), suffix)
     made = Image.open(target).getexif()
-    # Pillow's AVIF writer takes the tag out where it says upright.
+    # In AVIF the tag is taken out: orientation is a property of the picture there.
     assert {0x0112: 1, **dict(made)} | {0x8769: 0} == {
         0x0112: 1,
         0x010F: "Camera maker",
@@ -289,6 +289,16 @@ def test_exif_is_kept_but_for_three_numbers(tmp_path, suffix, orientation):
         0x8769: 0,
     }
     assert dict(made.get_ifd(0x8769)) == {0xA002: 60, 0xA003: 40, 0x9286: b"ASCII\0\0\0comment"}
+
+
+def test_odd_exif_is_written_as_it_is(tmp_path):
+    """A tag of a type that it cannot have, which Pillow reads but cannot write again; found by fuzzing."""
+    odd = bytearray(exif(6).tobytes().removeprefix(b"Exif\0\0"))
+    place = odd.index(b"\x01\x0f") if odd.startswith(b"MM") else odd.index(b"\x0f\x01")
+    odd[place + 2 : place + 4] = b"\x00\x09" if odd.startswith(b"MM") else b"\x09\x00"
+    for suffix in WITH_EXIF:
+        target, notes = upscaled(written(tmp_path, jpeg(smooth(20, 30), exif=b"Exif\0\0" + bytes(odd)), "a.jpg"), suffix)
+        assert notes == [] and bytes(odd[place : place + 12]) in target.read_bytes(), suffix
 
 
 def test_exif_numbers_larger_than_a_short():
