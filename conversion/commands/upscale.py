@@ -65,7 +65,9 @@ def upscale(
         float, typer.Option(help="Refuse larger photos, which may be decompression bombs.")
     ] = 200.0,
 ) -> None:
-    """Upscale photos, and every photo of folders. Of two names the second is the output, unless it is a photo that is there."""
+    """Upscale photos, and every photo of folders. Of two names the second is the output, unless it is a
+    photo that is there.
+    """
     if gpu and threads is not None:
         raise ModelError(f"--gpu --threads {threads}: threads are the CPU's: leave one of them out")
     if image_format is not None and image_format not in _FORMATS:
@@ -139,7 +141,9 @@ def _check_input(words: "Words", image_format: str | None, max_megapixels: float
 
 @contextlib.contextmanager
 def _standard_input(words: "Words") -> Iterator["Words"]:
-    """Keeps what comes on standard input in a file: a photo's header is read first, and some networks see a photo twice."""
+    """Keeps what comes on standard input in a file: a photo's header is read first, and some networks see
+    a photo twice.
+    """
     import shutil
     import tempfile
     from dataclasses import replace

@@ -1,4 +1,6 @@
-"""What `upscale` reads and writes: which of the words behind it are inputs, and what the outputs are called."""
+"""What `upscale` reads and writes: which of the words behind it are inputs, and what the outputs are
+called.
+"""
 
 import os
 from collections import Counter
@@ -95,7 +97,8 @@ def outputs_of(photos: Sequence[Path], folder: Path | None, ending: str) -> list
                 str(photo) for photo, path in zip(photos, named) if os.path.abspath(path).casefold() == name
             ]
             raise ImageError(
-                f"{' and '.join(twice[:2])} would both become {Path(name).name}: rename one of them, or give them one by one"
+                f"{' and '.join(twice[:2])} would both become {Path(name).name}: rename one of them, or "
+                "give them one by one"
             )
     return named
 

@@ -14,7 +14,8 @@ def cores() -> int:
 
 
 def usable_threads(asked: int | None) -> int:
-    """The threads to start: all cores if none are asked for, and at most all. More would only wait, and thousands take gigabytes.
+    """The threads to start: all cores if none are asked for, and at most all. More would only wait, and
+    thousands take gigabytes.
 
     Raises:
         ModelError: below 1.

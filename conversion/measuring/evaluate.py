@@ -77,7 +77,8 @@ def evaluate_model(
         bicubic: "new" or "old" MATLAB rule, for low-resolution images that are not given.
         threads: of a .tflite or .onnx.
         progress: told (done, total) after every image.
-        see: shown every image: name, low-res, high-res cropped to low-res size x scale, the model's result; uint8 RGB.
+        see: shown every image: name, low-res, high-res cropped to low-res size x scale, the model's result;
+            uint8 RGB.
 
     Raises:
         MobileSRError: the model or an image cannot be read, an image has no pair, or there are no images.
@@ -145,7 +146,8 @@ def photos_in(data: str | Path) -> list[str]:
     if not pairs:
         over = f" ({listing.said()})" if listing.passed_over else ""
         raise ImageError(
-            f"{high_folder(data)}: no images in it{over}: give HR/ and LRxS/, or photos: {' '.join(PHOTO_ENDINGS)}"
+            f"{high_folder(data)}: no images in it{over}: give HR/ and LRxS/, or photos: "
+            f"{' '.join(PHOTO_ENDINGS)}"
         )
     return names_of(pairs)
 
@@ -167,6 +169,7 @@ def _read(pair: Pair, scale: int, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
     if inside < SSIM_WINDOW:
         least = SSIM_WINDOW + 2 * scale
         raise TooSmallError(
-            f"{pair.high}: {high.shape[1]}x{high.shape[0]} pixels: scores at x{scale} take {least}x{least} or more"
+            f"{pair.high}: {high.shape[1]}x{high.shape[0]} pixels: scores at x{scale} take "
+            f"{least}x{least} or more"
         )
     return low, high

@@ -1,7 +1,9 @@
 """What the network sees of an image that is not plain RGB: grey as three equal channels, transparency as a grey image of its own.
 
-Where an RGB image is grey, the result is: a network leaves a tint of some 1/255 there, which a scanned page or a black and white photo
-shows. Colour is multiplied by opacity before the network and divided by it afterwards, so that colour hidden under full transparency, which is
+Where an RGB image is grey, the result is: a network leaves a tint of some 1/255 there, which a scanned page
+or a black and white photo shows.
+
+Colour is multiplied by opacity before the network and divided by it afterwards, so that colour hidden under full transparency, which is
 anything at all in real files, can never reach a visible pixel.
 """
 

@@ -1,4 +1,6 @@
-"""Puts metadata into files that libvips has encoded without: byte for byte what the photo had, and nothing where it had nothing."""
+"""Puts metadata into files that libvips has encoded without: byte for byte what the photo had, and nothing
+where it had nothing.
+"""
 
 import struct
 from collections.abc import Callable
@@ -19,7 +21,8 @@ _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
 
 
 def jpeg_head(metadata: Metadata) -> bytes:
-    """The segments that begin a JPEG: JFIF with its density, EXIF, XMP and IPTC. Blocks that fit into no segment are left out.
+    """The segments that begin a JPEG: JFIF with its density, EXIF, XMP and IPTC. Blocks that fit into no
+    segment are left out.
 
     Args:
         metadata: true for the picture; without a resolution its pixels are square and of no size.
@@ -84,7 +87,9 @@ def write_jpeg(path: Path, head: bytes, save: Callable[["pyvips.TargetCustom"], 
 
 
 def with_jpeg_head(jpeg: bytes, head: bytes) -> bytes:
-    """A JPEG of several pictures, such as Ultra HDR, with `head` behind its first two bytes; its index of pictures is set right."""
+    """A JPEG of several pictures, such as Ultra HDR, with `head` behind its first two bytes; its index of
+    pictures is set right.
+    """
     data = bytearray(jpeg)
     position = 2
     while position + 4 <= len(data) and data[position + 1] != _START_OF_SCAN:
@@ -126,7 +131,9 @@ def put_exif_into_webp(path: Path, exif: bytes, width: int, height: int, alpha: 
 
 
 def forget_tiff_resolution(path: Path) -> None:
-    """Makes the resolution that libvips has written into a TIFF what the format demands, and no more: square pixels of no size."""
+    """Makes the resolution that libvips has written into a TIFF what the format demands, and no more:
+    square pixels of no size.
+    """
     with path.open("r+b") as file:
         head = file.read(16)
         order = "<" if head.startswith(b"II") else ">"

@@ -1,6 +1,7 @@
 """An EXIF block made true for an upscaled picture, and nothing else in it touched.
 
-libvips writes EXIF anew, through libexif, which adds tags that the photo never had: a resolution of 25.4 dpi, a colour space. Here
+libvips writes EXIF anew, through libexif, which adds tags that the photo never had: a resolution of 25.4 dpi,
+a colour space. Here
 three numbers are set where they stand, and the thumbnail of the picture as it was before is unlinked.
 """
 
@@ -43,7 +44,9 @@ def upright_exif(block: bytes, width: int, height: int) -> bytes | None:
 
 
 def without_orientation(block: bytes) -> bytes:
-    """A block of `upright_exif` without the tag of orientation: the entries behind it move up, what they point to stays."""
+    """A block of `upright_exif` without the tag of orientation: the entries behind it move up, what they
+    point to stays.
+    """
     data = bytearray(block)
     order = "<" if data.startswith(b"II") else ">"
     start = struct.unpack_from(order + "I", data, 4)[0]

@@ -18,7 +18,8 @@ class FolderResult(ManyResult):
     """What became of a folder.
 
     Attributes:
-        passed_over: how many files were no photos by their names, or could not be looked at, why, and which; empty if there were none.
+        passed_over: how many files were no photos by their names, or could not be looked at, why, and which;
+            empty if there were none.
     """
 
     passed_over: str = ""
@@ -36,7 +37,8 @@ def upscale_folder(
 
     Args:
         source: folder, searched with its subfolders; hidden files and links to folders are left out.
-        target: folder to write the same tree of files into; made if missing. Outputs that exist are skipped unless `options.overwrite`.
+        target: folder to write the same tree of files into; made if missing. Outputs that exist are skipped
+            unless `options.overwrite`.
         engine: the network.
         options: how; None for the defaults.
         suffix: ending of the outputs, which names their format.
@@ -83,7 +85,9 @@ def photos_under(folder: Path, leave_out: Path | None = None) -> Listing:
 
 
 def _outputs(inputs: tuple[Path, ...], source: Path, target: Path, suffix: str) -> list[Path]:
-    """Name the outputs: a.jpg becomes a.png, but where a.tif lies beside it they become a.jpg.png and a.tif.png."""
+    """Name the outputs: a.jpg becomes a.png, but where a.tif lies beside it they become a.jpg.png and
+    a.tif.png.
+    """
     short = [target / photo.relative_to(source).with_suffix(suffix) for photo in inputs]
     # Compared without case: on many file systems A.png and a.png are one file.
     count = Counter(str(path).casefold() for path in short)

@@ -1,4 +1,6 @@
-"""The gain map of an Ultra HDR photo: a small JPEG in the same file that tells how much brighter an HDR display may go, pixel by pixel."""
+"""The gain map of an Ultra HDR photo: a small JPEG in the same file that tells how much brighter an HDR
+display may go, pixel by pixel.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +75,9 @@ def read_gain_map(path: Path, orientation: int, most_pixels: float) -> GainMap |
 
 
 def jpeg_facts(path: Path) -> tuple[bool, int]:
-    """Whether a JPEG says that it is Ultra HDR, and how many pictures it says to hold (CIPA's multi-picture format)."""
+    """Whether a JPEG says that it is Ultra HDR, and how many pictures it says to hold (CIPA's
+    multi-picture format).
+    """
     with path.open("rb") as file:
         head = file.read(_MOST_HEAD)
     ultra_hdr, pictures, position = False, 1, 2

@@ -1,4 +1,6 @@
-"""ICC profiles: which one a picture may carry, and one made for colours that a PNG or HEIF file only names."""
+"""ICC profiles: which one a picture may carry, and one made for colours that a PNG or HEIF file only
+names.
+"""
 
 import io
 import struct
@@ -24,7 +26,8 @@ def carried_profile(profile: bytes, colours: int) -> bytes | None:
         colours: of the picture, 1 (grey) or 3 (RGB).
 
     Returns:
-        The profile, byte for byte if nothing is wrong with its length; None if it is damaged or of another colour space.
+        The profile, byte for byte if nothing is wrong with its length; None if it is damaged or of another
+        colour space.
     """
     if len(profile) < _HEADER_BYTES + 4 or profile[36:40] != b"acsp" or profile[16:20] != _SPACES[colours]:
         return None
@@ -53,7 +56,8 @@ def rgb_profile(name: str, white: Point, primaries: Sequence[Point], curve: Sequ
         name: shown by programs.
         white: of the space.
         primaries: red, green, blue.
-        curve: parameters of ICC's parametric curve: (g,) for a power, (g, a, b, c, d) for a power with a linear foot.
+        curve: parameters of ICC's parametric curve: (g,) for a power, (g, a, b, c, d) for a power with a
+            linear foot.
     """
     to_xyz = _to_d50(white) @ _matrix(white, primaries)
     tags = {b"rXYZ": _xyz(to_xyz[:, 0]), b"gXYZ": _xyz(to_xyz[:, 1]), b"bXYZ": _xyz(to_xyz[:, 2])}
@@ -68,7 +72,9 @@ def grey_profile(name: str, curve: Sequence[float]) -> bytes:
 
 
 def _is_read(profile: bytes, colours: int) -> bool:
-    """Whether libpng, the strictest of the readers, takes the profile; it is asked with a picture of one pixel."""
+    """Whether libpng, the strictest of the readers, takes the profile; it is asked with a picture of one
+    pixel.
+    """
     from PIL import ImageCms
 
     from conversion.upscaling.libvips import pyvips

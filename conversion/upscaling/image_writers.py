@@ -61,7 +61,8 @@ def writing(
     quality: int | None = None,
     size: tuple[int, int] | None = None,
 ) -> Iterator[RowWriter]:
-    """Open `target` for rows; it is put in place when the block ends well, and on any exception nothing is left behind.
+    """Open `target` for rows; it is put in place when the block ends well, and on any exception nothing is
+    left behind.
 
     Args:
         target: file to write; its suffix names the format. It is replaced if it exists.
@@ -87,7 +88,8 @@ def writing(
                 yield png
                 png.close()
         else:
-            # libvips cannot be fed rows, but it streams a PNG; raw samples it would map into memory as a whole.
+            # libvips cannot be fed rows, but it streams a PNG; raw samples it would map into memory as a
+            # whole.
             with scratch_file(target) as stored:
                 with stored.open("wb") as file:
                     png = PngStream(file, kind, level=0)
@@ -98,7 +100,8 @@ def writing(
                 except _encoder_errors() as error:
                     reason = vips_reason(error)
                     raise ImageError(
-                        f"{target}: {image_format} cannot be written ({reason}): make room or choose another --format"
+                        f"{target}: {image_format} cannot be written ({reason}): make room or choose "
+                        "another --format"
                     ) from error
 
 
@@ -126,16 +129,19 @@ def check_writable(
     image_format = FORMATS[target.suffix.lower()]
     if quality is not None and image_format not in DEFAULT_QUALITY:
         raise ImageError(
-            f"{target}: a quality says nothing for {image_format}, which keeps every pixel: leave --quality out"
+            f"{target}: a quality says nothing for {image_format}, which keeps every pixel: leave "
+            "--quality out"
         )
     if kind.alpha and image_format == "jpeg":
         raise ImageError(
-            f"{target}: the image has transparency, which JPEG cannot hold: choose --format png, webp, tiff or avif"
+            f"{target}: the image has transparency, which JPEG cannot hold: choose --format png, webp, "
+            "tiff or avif"
         )
     curve = hdr_name(metadata.colours) if metadata else None
     if curve and image_format != "png":
         raise ImageError(
-            f"{target}: the photo's colours are {curve} (HDR), which only PNG can say here: choose --format png"
+            f"{target}: the photo's colours are {curve} (HDR), which only PNG can say here: choose "
+            "--format png"
         )
     side = max(size or (kind.width, kind.height))
     if side > _LARGEST_SIDE[image_format]:
@@ -249,7 +255,8 @@ def _save_avif(
 
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[image.bands]
     profile = bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
-    # Pillow writes EXIF anew if it has an orientation, and fails where it is odd; without one it is written as it is.
+    # Pillow writes EXIF anew if it has an orientation, and fails where it is odd; without one it is written
+    # as it is.
     exif = metadata.exif and without_orientation(metadata.exif)
     blocks = {"icc_profile": profile, "exif": exif, "xmp": metadata.xmp}
     with Image.frombuffer(

@@ -71,7 +71,8 @@ def upscale_many(
                 failed.append(
                     (
                         photo,
-                        f"{photo}: cannot be upscaled ({type(error).__name__}: {one_line(error)}): leave it out",
+                        f"{photo}: cannot be upscaled ({type(error).__name__}: {one_line(error)}): "
+                        "leave it out",
                     )
                 )
         before += tiles.get((photo, output), 0)

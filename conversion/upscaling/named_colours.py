@@ -1,6 +1,8 @@
-"""Colours that a file names without a profile: PNG's gAMA, cHRM, sRGB and cICP, and the same code points in HEIC and AVIF.
+"""Colours that a file names without a profile: PNG's gAMA, cHRM, sRGB and cICP, and the same code points in
+HEIC and AVIF.
 
-A PNG keeps them as they are. Other formats are given a profile that says the same; HDR curves (PQ, HLG) have none that viewers
+A PNG keeps them as they are. Other formats are given a profile that says the same; HDR curves (PQ, HLG) have
+none that viewers
 understand, so those pictures stay PNG.
 """
 

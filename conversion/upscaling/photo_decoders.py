@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import pyvips
 
 MAX_MEGAPIXELS = 200.0
-"""Largest photo that is read unless a caller lifts it: what the largest phone cameras make. A decompression bomb has more."""
+"""Largest photo that is read unless a caller lifts it: what the largest phone cameras make. A
+decompression bomb has more.
+"""
 _MAX_SIDE = 65_535
 _LOADERS = {
     "png": "pngload",
@@ -38,7 +40,8 @@ def open_photo(path: Path, max_megapixels: float) -> tuple["pyvips.Image", Metad
         max_megapixels: a larger one is refused before a pixel is decoded.
 
     Returns:
-        The image, upright and of grey or RGB with 8 or 16 bits, what it carries, and a phrase for each thing that cannot be carried.
+        The image, upright and of grey or RGB with 8 or 16 bits, what it carries, and a phrase for each thing
+        that cannot be carried.
 
     Raises:
         ImageError: no photo, too large, moving, or of a kind that has no single right reading.
@@ -57,7 +60,8 @@ def open_photo(path: Path, max_megapixels: float) -> tuple["pyvips.Image", Metad
     if kind == "heif":
         return _open_heif(path, image)
     if orientation != 1:
-        # Turned rows are columns of the file: only then is the whole photo decoded (libvips puts it on disk above 100 MB).
+        # Turned rows are columns of the file: only then is the whole photo decoded (libvips puts it on disk
+        # above 100 MB).
         image = _open(path, _LOADERS[kind], "random").autorot()
     if kind == "tiff":
         _refuse_raw_ycbcr(path)
@@ -75,7 +79,8 @@ def open_photo(path: Path, max_megapixels: float) -> tuple["pyvips.Image", Metad
 def _open(path: Path, loader: str, access: str) -> "pyvips.Image":
     from conversion.upscaling.libvips import pyvips
 
-    # By bytes, for a name that is not UTF-8; not from libvips' cache, which would miss that a file has changed.
+    # By bytes, for a name that is not UTF-8; not from libvips' cache, which would miss that a file has
+    # changed.
     return getattr(pyvips.Image, loader)(bytes(path), access=access, fail_on="error", revalidate=True)
 
 
@@ -105,7 +110,9 @@ def _open_bmp(path: Path, max_megapixels: float) -> tuple["pyvips.Image", Metada
 
 
 def _open_heif(path: Path, opened: "pyvips.Image") -> tuple["pyvips.Image", Metadata, list[str]]:
-    """HEIC with pi-heif, since libvips' wheel has no decoder for HEVC; AVIF with libvips. Both come upright; pi-heif tells what they carry."""
+    """HEIC with pi-heif, since libvips' wheel has no decoder for HEVC; AVIF with libvips. Both come
+    upright; pi-heif tells what they carry.
+    """
     import pi_heif
 
     from conversion.upscaling.libvips import pyvips
@@ -190,13 +197,16 @@ def _refuse_bomb(path: Path, width: int, height: int, max_megapixels: float) -> 
         1.0, max_megapixels / MAX_MEGAPIXELS
     ):
         raise ImageError(
-            f"{path}: {width}x{height} pixels: {max_megapixels:g} megapixels and sides of {_MAX_SIDE:,} are the limit, "
+            f"{path}: {width}x{height} pixels: {max_megapixels:g} megapixels and sides of {_MAX_SIDE:,} "
+            "are the limit, "
             "it may be a decompression bomb: if you trust it, raise the limit with --max-megapixels"
         )
 
 
 def _to_grey_or_rgb(image: "pyvips.Image", path: Path) -> "pyvips.Image":
-    """Bring colour and sample type to 8 or 16 bits of grey or RGB; RGB and grey pixels of those are left exactly as they are."""
+    """Bring colour and sample type to 8 or 16 bits of grey or RGB; RGB and grey pixels of those are left
+    exactly as they are.
+    """
     from conversion.upscaling.libvips import pyvips
 
     if image.format not in ("uchar", "ushort"):

@@ -1,4 +1,6 @@
-"""What a photo carries besides its pixels: gathered from its file, then made true for the upscaled picture."""
+"""What a photo carries besides its pixels: gathered from its file, then made true for the upscaled
+picture.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -78,7 +80,8 @@ class Metadata:
             )
         if self.texts and image_format != "png":
             lost.append(
-                f"its texts ({', '.join(_keywords(self.texts))}) do not fit into {image_format} and go: --format png keeps them"
+                f"its texts ({', '.join(_keywords(self.texts))}) do not fit into {image_format} and go: "
+                "--format png keeps them"
             )
         if self.exif and image_format == "tiff":
             lost.append("its EXIF is not written into tiff and goes: another --format keeps it")
@@ -87,11 +90,13 @@ class Metadata:
         for block, name in ((self.exif, "EXIF"), (self.xmp, "XMP"), (self.iptc, "IPTC")):
             if block and image_format == "jpeg" and len(block) > MOST_JPEG_BLOCK:
                 lost.append(
-                    f"its {name} of {len(block) // 1000} kB is too large for jpeg and goes: another --format keeps it"
+                    f"its {name} of {len(block) // 1000} kB is too large for jpeg and goes: another "
+                    "--format keeps it"
                 )
         if hdr_name(self.colours) and image_format == "png":
             lost.append(
-                f"its colours are {hdr_name(self.colours)} (HDR): kept as they are, for viewers that know cICP"
+                f"its colours are {hdr_name(self.colours)} (HDR): kept as they are, for viewers that "
+                "know cICP"
             )
         return lost
 
@@ -133,7 +138,9 @@ def of_image(image: "pyvips.Image", colours: int) -> tuple[Metadata, list[str]]:
 
 
 def with_png_chunks(metadata: Metadata, path: Path) -> tuple[Metadata, list[str]]:
-    """Adds what a PNG tells in chunks that libvips does not show: colours, texts, and whether its resolution is told at all."""
+    """Adds what a PNG tells in chunks that libvips does not show: colours, texts, and whether its
+    resolution is told at all.
+    """
     colours: dict[bytes, bytes] = {}
     texts, room, notes = [], _MOST_TEXT, []
     resolution = shape = None

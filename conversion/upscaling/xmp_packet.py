@@ -1,4 +1,6 @@
-"""An XMP packet made true for an upscaled picture: upright, of its new size, and without what speaks of other parts of the old file."""
+"""An XMP packet made true for an upscaled picture: upright, of its new size, and without what speaks of
+other parts of the old file.
+"""
 
 import re
 
@@ -6,7 +8,8 @@ _TIFF = "http://ns.adobe.com/tiff/1.0/"
 _EXIF = "http://ns.adobe.com/exif/1.0/"
 _MOST_PREFIXES = 4
 _ANY = r"[\w.-]{1,80}"
-# What speaks of pictures, films and text behind the photo in its file: whoever writes a gain map describes it anew, the others go.
+# What speaks of pictures, films and text behind the photo in its file: whoever writes a gain map describes it
+# anew, the others go.
 _OF_OTHER_PARTS = (
     ("http://ns.adobe.com/hdr-gain-map/1.0/", _ANY),
     ("http://ns.apple.com/HDRGainMap/1.0/", _ANY),

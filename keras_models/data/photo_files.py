@@ -1,4 +1,6 @@
-"""Photos on disk: what lies in a folder, what was passed over and why, and which low-resolution photo belongs to which."""
+"""Photos on disk: what lies in a folder, what was passed over and why, and which low-resolution photo
+belongs to which.
+"""
 
 import os
 import stat
@@ -39,7 +41,8 @@ class Listing:
 
 
 def list_photos(folder: Path | str, leave_out: Path | None = None) -> Listing:
-    """Lists the photos under a folder, subfolders included. Links to folders are not followed, hidden names are not taken.
+    """Lists the photos under a folder, subfolders included. Links to folders are not followed, hidden names
+    are not taken.
 
     Args:
         folder: where to look.
@@ -102,7 +105,8 @@ class Pair:
 
 
 def list_pairs(folder: Path | str, scale: int) -> tuple[list[Pair], Listing]:
-    """The pairs of a folder of photos, or of one with `HR/` and `LRxS/` beside it; a twin has the same name, or NAMExS.
+    """The pairs of a folder of photos, or of one with `HR/` and `LRxS/` beside it; a twin has the same name,
+    or NAMExS.
 
     Args:
         folder: as above.
@@ -147,7 +151,8 @@ def read_pair(pair: Pair, scale: int, rule: Rule = "newer") -> tuple[np.ndarray,
     """
     if pair.low and not pair.low.is_file():
         raise ImageError(
-            f"{pair.high}: there is no {pair.low.parent.name}/{pair.low.name}: give the low-res image the same name"
+            f"{pair.high}: there is no {pair.low.parent.name}/{pair.low.name}: give the low-res image "
+            "the same name"
         )
     high = read_rgb(pair.high)
     if pair.low is None:

@@ -1,6 +1,7 @@
 """Which files count as photos, by their names, and which decoder may see one, by its first bytes.
 
-A decoder is only ever chosen from this list. Left to themselves, Pillow would start Ghostscript for an EPS that is called .png, and
+A decoder is only ever chosen from this list. Left to themselves, Pillow would start Ghostscript for an EPS
+that is called .png, and
 libvips would unpack a gzipped SVG of any size.
 """
 
@@ -21,7 +22,9 @@ ENDINGS = {
     "bmp": (".bmp", ".dib"),
     "gif": (".gif",),
 }
-"""Format -> the endings of its files' names. The content decides how a file is read; its name decides only whether a folder lists it."""
+"""Format -> the endings of its files' names. The content decides how a file is read; its name decides only
+whether a folder lists it.
+"""
 PHOTO_ENDINGS = tuple(ending for endings in ENDINGS.values() for ending in endings)
 GIVE = "give a whole PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP or GIF file"
 
@@ -85,7 +88,9 @@ def photo_format(path: Path) -> str:
         other = next((name for magic, name in _OTHERS if head.lstrip().startswith(magic)), None)
         raise ImageError(f"{path}: {f'{other} data' if other else 'not an image that can be read'}: {GIVE}")
     if found == "heif" and path.stat().st_size > _MOST_HEIF_BYTES:
-        raise ImageError(f"{path}: more than {_MOST_HEIF_BYTES >> 30} GiB for a HEIC or AVIF file: convert it to PNG")
+        raise ImageError(
+            f"{path}: more than {_MOST_HEIF_BYTES >> 30} GiB for a HEIC or AVIF file: convert it to PNG"
+        )
     if found == "heif" and head[8:12] in _HEIF_SEQUENCE:
         raise several_frames(path, "several")
     if found == "png" and (frames := _png_frames(path)) > 1:
@@ -99,7 +104,9 @@ def several_frames(path: Path, number: int | str) -> ImageError:
 
 
 def png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Walks a PNG: (name, length) of each chunk, the file standing at its content; ends quietly where the file is damaged."""
+    """Walks a PNG: (name, length) of each chunk, the file standing at its content; ends quietly where the
+    file is damaged.
+    """
     file.seek(len(_PNG))
     for _ in range(_MOST_CHUNKS):
         header = file.read(8)

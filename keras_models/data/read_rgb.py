@@ -13,7 +13,9 @@ from keras_models.data.photo_formats import photo_format, several_frames
 from keras_models.system.errors import ImageError, one_line
 
 MAX_PIXELS = 50_000_000
-"""Of a photo that is decoded whole, to train or measure with; `upscale`, which reads by rows, has a limit of its own."""
+"""Of a photo that is decoded whole, to train or measure with; `upscale`, which reads by rows, has a limit
+of its own.
+"""
 _DECODERS = {
     "png": "PNG",
     "jpeg": "JPEG",
@@ -29,7 +31,8 @@ warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, in the mi
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """A photo as (H, W, 3) uint8 RGB, turned as its EXIF orientation says; grey becomes R = G = B, alpha is dropped.
+    """A photo as (H, W, 3) uint8 RGB, turned as its EXIF orientation says; grey becomes R = G = B, alpha is
+    dropped.
 
     Raises:
         ImageError: not a photo, damaged, moving, of more than `MAX_PIXELS`, or with pixels of 32 bits.
@@ -43,7 +46,8 @@ def opened_photo(path: Path) -> Iterator[Image.Image]:
     """Yields Pillow's image; what Pillow raises inside of the block becomes one error.
 
     Raises:
-        ImageError: not a photo, damaged, moving, or of more than `MAX_PIXELS`, which is seen before a pixel is decoded.
+        ImageError: not a photo, damaged, moving, or of more than `MAX_PIXELS`, which is seen before a pixel
+        is decoded.
     """
     kind = photo_format(path)
     try:
@@ -52,7 +56,8 @@ def opened_photo(path: Path) -> Iterator[Image.Image]:
                 raise ValueError(
                     f"{image.width}x{image.height} pixels, {MAX_PIXELS // 10**6} megapixels are the most"
                 )
-            # A JPEG may hold more pictures, such as a gain map or a depth map: they belong to the first, which is the photo.
+            # A JPEG may hold more pictures, such as a gain map or a depth map: they belong to the first,
+            # which is the photo.
             frames = 1 if kind == "jpeg" else getattr(image, "n_frames", 1)
             if frames > 1:
                 raise several_frames(path, frames)

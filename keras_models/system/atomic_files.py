@@ -1,4 +1,6 @@
-"""Outputs are atomic: written to a temporary file in the same folder, then renamed; a failure leaves the old file or none."""
+"""Outputs are atomic: written to a temporary file in the same folder, then renamed; a failure leaves the
+old file or none.
+"""
 
 import atexit
 import contextlib
@@ -21,11 +23,13 @@ _cleared: set[Path] = set()  # folders whose leftovers this process has removed
 def atomic_output(target: str | Path) -> Iterator[Path]:
     """Yields a temporary path with the target's suffix; on success it takes the target's place.
 
-    A link is kept, and the file that it points to replaced. What exists and is neither file nor folder, such as a pipe or `/dev/null`,
+    A link is kept, and the file that it points to replaced. What exists and is neither file nor folder, such
+    as a pipe or `/dev/null`,
     is written into.
 
     Raises:
-        OutputError: the folder does not exist or cannot be written, the disk is full, or the target is a folder.
+        OutputError: the folder does not exist or cannot be written, the disk is full, or the target is a
+        folder.
     """
     target = Path(target)
     if is_special(target):
@@ -79,7 +83,9 @@ def cache_folder() -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what killed writers left in a folder; what another process is writing there is locked, and stays."""
+    """Removes what killed writers left in a folder; what another process is writing there is locked, and
+    stays.
+    """
     with contextlib.suppress(OSError):
         for leftover in folder.glob(f"{_MARK}*"):
             with contextlib.suppress(OSError), leftover.open("rb") as file:
@@ -89,7 +95,8 @@ def remove_leftovers(folder: Path) -> None:
 
 @contextlib.contextmanager
 def scratch_file(target: Path) -> Iterator[Path]:
-    """Yields a hidden empty file beside the target, with its suffix; whatever is left of it in the end is removed.
+    """Yields a hidden empty file beside the target, with its suffix; whatever is left of it in the end is
+    removed.
 
     What killed runs left in that folder is removed when this process first writes there.
 
@@ -104,7 +111,8 @@ def scratch_file(target: Path) -> Iterator[Path]:
     descriptor = None
     try:
         descriptor = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        # Held to the end. A process that clears the folder may have taken the file for a leftover, in the moment before: then it is made again.
+        # Held to the end. A process that clears the folder may have taken the file for a leftover, in the
+        # moment before: then it is made again.
         if _lock(descriptor, wait=True) and not scratch.exists():
             os.close(descriptor)
             descriptor = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -139,7 +147,9 @@ def _pour(scratch: Path, target: Path) -> None:
 
 
 def _lock(descriptor: int, wait: bool) -> bool:
-    """Locks a file for as long as it is open; False if another process holds it, or there are no such locks here."""
+    """Locks a file for as long as it is open; False if another process holds it, or there are no such
+    locks here.
+    """
     try:
         import fcntl
 

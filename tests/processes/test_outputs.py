@@ -1,4 +1,6 @@
-"""Outputs that are no plain files, what a killed run leaves, and photos that would start a foreign program."""
+"""Outputs that are no plain files, what a killed run leaves, and photos that would start a foreign
+program.
+"""
 
 import json
 import os

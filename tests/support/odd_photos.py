@@ -1,4 +1,6 @@
-"""Photos of the kinds that phones and programs write and libraries rarely make, from the formats' specifications."""
+"""Photos of the kinds that phones and programs write and libraries rarely make, from the formats'
+specifications.
+"""
 
 import io
 import struct
@@ -55,7 +57,9 @@ def gain_samples(height, width):
 
 
 def ultra_hdr(upright, orientation=1, bands=1, **options):
-    """An Ultra HDR photo (ISO 21496-1), by libultrahdr: stored turned, with a gain map of half the size that is turned as well."""
+    """An Ultra HDR photo (ISO 21496-1), by libultrahdr: stored turned, with a gain map of half the size
+    that is turned as well.
+    """
     base = pyvips.Image.new_from_array(turned(upright, orientation)).copy(interpretation="srgb")
     gains = np.repeat(gain_samples(upright.shape[0] // 2, upright.shape[1] // 2), bands, axis=2)
     kind = pyvips.GValue.array_double_type
@@ -98,7 +102,9 @@ def ultra_hdr_by_xmp(upright):
 
 
 def with_mpf(first, *others):
-    """Several JPEGs in one file, and the index that CIPA's multi-picture format wants (Pillow's MPO writer knows no foreign pictures)."""
+    """Several JPEGs in one file, and the index that CIPA's multi-picture format wants (Pillow's MPO writer
+    knows no foreign pictures).
+    """
     count = 1 + len(others)
     length = 8 + 2 + 3 * 12 + 4 + 16 * count
     insert = 2 + 2 + 4 + length

@@ -168,7 +168,8 @@ def benchmark_on_host(job: HostJob, progress: Callable[[int, int], None] = lambd
 
     for file in job.files:
         if has_free_size(file) and None in job.tiles:
-            raise ModelError(f"{file}: takes pictures of any size, and has none of its own: say at which to measure it, such as --tiles 128x128")
+            what = "takes pictures of any size, and has none of its own"
+            raise ModelError(f"{file}: {what}: say at which to measure it, such as --tiles 128x128")
     if job.photo is not None:
         ImageReader(job.photo)
     total = len(job.files) * (len(job.threads) * len(job.tiles) + (2 if job.gpu else 0))

@@ -1,4 +1,6 @@
-"""What a photo carries besides pixels: kept exactly, made true, or named when it goes; nothing is invented."""
+"""What a photo carries besides pixels: kept exactly, made true, or named when it goes; nothing is
+invented.
+"""
 
 import io
 import struct
@@ -78,7 +80,9 @@ def test_hdr_curves_are_not_written_where_nothing_can_name_them(tmp_path, name, 
 
 
 def seen(path):
-    """What a viewer with colour management shows: sRGB by lcms, from the profile in the file or, without one, as it is."""
+    """What a viewer with colour management shows: sRGB by lcms, from the profile in the file or, without
+    one, as it is.
+    """
     with Image.open(path) as image:
         image.load()
         block, picture = image.info.get("icc_profile"), image.convert("RGB") if image.mode != "L" else image
@@ -297,7 +301,9 @@ def test_odd_exif_is_written_as_it_is(tmp_path):
     place = odd.index(b"\x01\x0f") if odd.startswith(b"MM") else odd.index(b"\x0f\x01")
     odd[place + 2 : place + 4] = b"\x00\x09" if odd.startswith(b"MM") else b"\x09\x00"
     for suffix in WITH_EXIF:
-        target, notes = upscaled(written(tmp_path, jpeg(smooth(20, 30), exif=b"Exif\0\0" + bytes(odd)), "a.jpg"), suffix)
+        target, notes = upscaled(
+            written(tmp_path, jpeg(smooth(20, 30), exif=b"Exif\0\0" + bytes(odd)), "a.jpg"), suffix
+        )
         assert notes == [] and bytes(odd[place : place + 12]) in target.read_bytes(), suffix
 
 

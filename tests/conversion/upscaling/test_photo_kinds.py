@@ -1,4 +1,6 @@
-"""Every format that phones and programs write is read, upright and with its samples; what moves, or is no photo, is refused."""
+"""Every format that phones and programs write is read, upright and with its samples; what moves, or is no
+photo, is refused.
+"""
 
 import gzip
 import io
@@ -67,7 +69,9 @@ def test_every_ending_of_the_list_is_tried_here():
 
 @pytest.mark.parametrize("ending", PHOTO_ENDINGS)
 def test_every_format_is_read_by_every_reader(tmp_path, ending):
-    """Within 2 of 255 of the pixels that were written (a GIF within its 256 colours), and alike for `upscale` and `train`."""
+    """Within 2 of 255 of the pixels that were written (a GIF within its 256 colours), and alike for
+    `upscale` and `train`.
+    """
     path = tmp_path / f"a{ending}"
     path.write_bytes(READ[ending])
     rows, reader = read_all(path)
@@ -137,7 +141,9 @@ def test_a_tiff_of_luma_and_chroma_is_read_right_or_refused(tmp_path):
     picture.save(tmp_path / "raw.tif")
     with pytest.raises(ImageError, match="luma and chroma without JPEG compression: save it as RGB"):
         ImageReader(tmp_path / "raw.tif")
-    pyvips.Image.new_from_array(SMOOTH).copy(interpretation="srgb").tiffsave(str(tmp_path / "packed.tif"), compression="jpeg", Q=98)
+    pyvips.Image.new_from_array(SMOOTH).copy(interpretation="srgb").tiffsave(
+        str(tmp_path / "packed.tif"), compression="jpeg", Q=98
+    )
     assert np.abs(read_all(tmp_path / "packed.tif")[0].astype(int) - SMOOTH).max() <= 6
 
 
@@ -292,7 +298,9 @@ def test_an_rgb_coded_grey_photo_comes_out_grey(tmp_path, bands):
 
 
 def test_grey_does_not_depend_on_tiles(tmp_path):
-    """The rule looks three pixels far, less than any halo: tiles make no difference where grey and colour meet."""
+    """The rule looks three pixels far, less than any halo: tiles make no difference where grey and colour
+    meet.
+    """
     samples = noise(60, 70)
     samples[10:50, 20:60] = samples[10:50, 20:60, :1]
     source = save_pillow(tmp_path / "a.png", samples)

@@ -52,7 +52,9 @@ def test_the_control_of_turning_would_fail():
 
 
 def test_what_xmp_alone_tells_is_read(tmp_path):
-    """As Android 14 writes it; the new file tells it by ISO 21496-1, so the old file's words about its second picture are gone."""
+    """As Android 14 writes it; the new file tells it by ISO 21496-1, so the old file's words about its
+    second picture are gone.
+    """
     content = ultra_hdr_by_xmp(UPRIGHT)
     assert HDRGM.encode() in content
     path, notes = upscaled(tmp_path, content)
