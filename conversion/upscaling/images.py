@@ -12,7 +12,7 @@ from keras_models.data.photo_formats import GIVE
 from keras_models.system.errors import ImageError
 
 if TYPE_CHECKING:
-    import pyvips
+    pass
 
 
 @dataclass(frozen=True)

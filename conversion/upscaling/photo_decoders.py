@@ -1,5 +1,6 @@
 """Opening a photo with the one decoder that its first bytes ask for, as an upright libvips image of rows."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ _LOADERS = {
     "heif": "heifload",
 }
 _PHOTOMETRIC, _COMPRESSION, _YCBCR, _JPEG_IN_TIFF = 262, 259, 6, (6, 7)
+_MOTION_PHOTO = re.compile(rb"(?:MotionPhoto|MicroVideo)(?:=[\"']1[\"']|>1<)")
 _APPLE_GAIN_MAP = "urn:com.apple:photo:2020:aux:hdrgainmap"
 
 
@@ -153,17 +155,19 @@ def _open_heif(path: Path, opened: "pyvips.Image") -> tuple["pyvips.Image", Meta
 def _with_jpeg_extras(
     metadata: Metadata, path: Path, orientation: int, max_megapixels: float
 ) -> tuple[Metadata, list[str]]:
+    notes = ["the film behind it goes"] if _MOTION_PHOTO.search(metadata.xmp or b"") else []
     ultra_hdr, pictures = jpeg_facts(path)
     if ultra_hdr:
         gain_map = read_gain_map(path, orientation, max_megapixels * 1e6)
-        return replace(metadata, gain_map=gain_map), [] if gain_map else [
-            "its gain map (Ultra HDR) cannot be read and goes"
-        ]
-    return metadata, [f"of its {pictures} pictures the first is taken, the others go"] if pictures > 1 else []
+        notes += [] if gain_map else ["its gain map (Ultra HDR) cannot be read and goes"]
+        return replace(metadata, gain_map=gain_map), notes
+    if pictures > 1:
+        notes.append(f"of its {pictures} pictures the first is taken, the others go")
+    return metadata, notes
 
 
 def _refuse_raw_ycbcr(path: Path) -> None:
-    """libvips takes luma and chroma that no JPEG has packed for red, green and blue."""
+    """Libvips takes luma and chroma that no JPEG has packed for red, green and blue."""
     from PIL import Image
 
     try:

@@ -113,5 +113,5 @@ def test_missing_pair_and_bad_image(converted, tmp_path):
     with pytest.raises(ImageError, match="a.png: there is no LRx4/a.png"):
         evaluate_model(converted("LKDN-S_x4"), tmp_path)
     (tmp_path / "LRx4/a.png").write_text("no picture")
-    with pytest.raises(ImageError, match="a.png: cannot be read"):
+    with pytest.raises(ImageError, match="LRx4/a.png: not an image that can be read"):
         evaluate_model(converted("LKDN-S_x4"), tmp_path)

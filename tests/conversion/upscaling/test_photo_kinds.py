@@ -209,6 +209,27 @@ def test_further_pictures_of_a_jpeg_are_said(tmp_path):
     assert getattr(Image.open(tmp_path / "out.jpg"), "n_frames", 1) == 1
 
 
+def test_a_motion_photo_says_that_its_film_goes(tmp_path):
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'
+        b' xmlns:GCamera="http://ns.google.com/photos/1.0/camera/" GCamera:MotionPhoto="1" GCamera:MotionPhotoVersion="1"/></rdf:RDF>'
+        b"</x:xmpmeta>"
+    )
+    (tmp_path / "a.jpg").write_bytes(jpeg(SMOOTH, xmp=packet) + b"\0\0\0\x18ftypmp42" + bytes(5000))
+    notes = upscale_file(tmp_path / "a.jpg", tmp_path / "out.jpg", FakeEngine(nearest))
+    assert notes == (f"{tmp_path / 'a.jpg'}: the film behind it goes",)
+    assert b"MotionPhoto" not in (tmp_path / "out.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["avif", "heic"])
+def test_transparency_of_heic_and_avif(tmp_path, kind):
+    samples = smooth(40, 60, 4)
+    samples[:, :30, 3] = 0
+    (tmp_path / "a").write_bytes(heic(samples) if kind == "heic" else avif(samples))
+    rows, reader = read_all(tmp_path / "a")
+    assert reader.kind.alpha and (rows[:, :30, 3] == 0).all() and (rows[:, 30:, 3] == 255).all()
+
+
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n(ran) print\nshowpage\n%%EOF\n"
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg' width='20' height='20'><rect width='9' height='9'/></svg>"
 FOREIGN = {
