@@ -31,6 +31,7 @@ class Evaluation:
         mean: the averages.
         too_small: why photos that are sound have no scores, a line each.
         failed: why others have none, a line each.
+        passed_over: what else lies in the folder, how many for which reason; empty if nothing does.
         version: of this schema.
     """
 
@@ -42,6 +43,7 @@ class Evaluation:
     mean: Quality
     too_small: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    passed_over: str = ""
     version: int = REPORT_VERSION
 
     def as_json(self) -> dict:
@@ -58,6 +60,7 @@ class Evaluation:
         for name, q in [*self.images.items(), ("mean", self.mean)]:
             lines.append(f"{name:{width}}  {q.psnr_y:6.3f}  {q.ssim_y:.5f}  {q.psnr_rgb:8.3f}")
         lines += [f"left out  {reason}" for reason in (*self.too_small, *self.failed)]
+        lines += [f"passed over  {self.passed_over}"] if self.passed_over else []
         return "\n".join(lines)
 
 
@@ -88,7 +91,7 @@ def evaluate_model(
     photos_in(data)  # an empty folder is refused before a model is opened
     predictor = open_predictor(model, threads)
     scale = predictor.scale
-    pairs, _ = list_pairs(data, scale)
+    pairs, listing = list_pairs(data, scale)
     scores: dict[str, Quality] = {}
     too_small: list[str] = []
     failed: list[str] = []
@@ -122,6 +125,7 @@ def evaluate_model(
         mean_quality(scores.values()),
         tuple(too_small),
         tuple(failed),
+        listing.said(),
     )
 
 

@@ -19,7 +19,6 @@ _D65: Point = (0.3127, 0.3290)
 _C: Point = (0.310, 0.316)
 _SRGB_PRIMARIES = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-_VIDEO_CURVE = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 _SRGB_GAMMA = 45455
 # Numbers and values of ITU-T H.273.
 _PRIMARIES: dict[int, tuple[Point, tuple[Point, Point, Point]]] = {
@@ -34,17 +33,14 @@ _PRIMARIES: dict[int, tuple[Point, tuple[Point, Point, Point]]] = {
     12: (_D65, ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06))),
     22: (_D65, ((0.63, 0.34), (0.295, 0.605), (0.155, 0.077))),
 }
+_VIDEO = (1, 6, 14, 15)  # these tell how a camera encodes; browsers show them with sRGB's curve
 _CURVES: dict[int, tuple[float, ...]] = {
-    1: _VIDEO_CURVE,
+    **dict.fromkeys((13, *_VIDEO), _SRGB_CURVE),
     4: (2.2,),
     5: (2.8,),
-    6: _VIDEO_CURVE,
     8: (1.0,),
-    13: _SRGB_CURVE,
-    14: _VIDEO_CURVE,
-    15: _VIDEO_CURVE,
 }
-_UNKNOWN = 2
+_SRGB, _UNKNOWN = 1, 2
 
 Chunks = Mapping[bytes, bytes]
 """Name of a chunk of `COLOUR_CHUNKS` -> its content."""
@@ -52,7 +48,7 @@ Chunks = Mapping[bytes, bytes]
 
 def cicp_chunk(primaries: int, transfer: int) -> Chunks:
     """The chunk for RGB of these code points; none where they say sRGB, or nothing."""
-    if _UNKNOWN in (primaries, transfer) or (primaries, transfer) == (1, 13):
+    if _UNKNOWN in (primaries, transfer) or (primaries == _SRGB and _CURVES.get(transfer) is _SRGB_CURVE):
         return {}
     return {b"cICP": bytes((primaries, transfer, 0, 1))}
 
@@ -73,7 +69,7 @@ def profile_of(chunks: Chunks, colours: int) -> bytes | None:
     cicp = chunks.get(b"cICP", b"")
     if len(cicp) == 4:
         curve, space = _CURVES.get(cicp[1]), _PRIMARIES.get(cicp[0])
-        if curve is None or space is None or (cicp[0], cicp[1]) == (1, 13):
+        if curve is None or space is None or (cicp[0] == _SRGB and curve is _SRGB_CURVE):
             return None
         return _made(f"H.273 primaries {cicp[0]}, transfer {cicp[1]}", *space, curve, colours)
     if b"sRGB" in chunks:

@@ -14,7 +14,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +100,8 @@ def load_photos(folder: Path | str, scale: int, cache: Path | str | None = None,
         found = _open(folder, scale, target)
     if found is None:
         raise TrainingError(f"{target}: the photos' cache does not read back as written: check that disk, or give another --cache")
+    lost = tuple(f"{path}: {reason}" for path, reason in listing.passed_over if "cannot be" in reason)
+    found = replace(found, skipped=found.skipped + lost)
     if not found.photos:
         raise TrainingError(f"{folder}: none of its {len(sources)} photos can be used, the first: {found.skipped[0]}")
     return found

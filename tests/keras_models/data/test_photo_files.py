@@ -89,6 +89,7 @@ def test_an_unreadable_subfolder_and_a_name_that_is_no_text_stop_nothing(tmp_pat
     assert found.said() == "1 subfolder that cannot be read, Permission denied (secret)"
     photos = load_photos(tmp_path, 2, tmp_path / ".cache")
     assert [p.name for p in photos.photos] == ["a.png", "caf\udce9.png", "sub/c.png"]
+    assert photos.skipped == (f"{tmp_path / 'secret'}: subfolder that cannot be read, Permission denied",)
 
 
 def test_a_folder_that_is_none(tmp_path):
