@@ -174,7 +174,7 @@ def _try_run(path: Path, scratch: Path) -> None:
     RunFiles(scratch).read()
 
 
-_PILLOW = ("PIL.Image", "conversion.upscaling.libvips", "conversion.upscaling.pipeline", "conversion.measuring.evaluate", "keras_models.data.read_rgb", "pi_heif")
+_PILLOW = ("PIL.Image", "pi_heif", "conversion.upscaling.libvips", "conversion.upscaling.pipeline", "conversion.measuring.evaluate")
 _KERAS = ("keras", "keras_models.checkpoints.loading", "keras_models.registry")
 _ONNX = ("conversion.onnx.route", "conversion.engines.predictor", "onnxruntime")
 _TFLITE = ("conversion.measuring.inspection", "conversion.engines.whole_image")

@@ -25,7 +25,7 @@ def upscale(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT... [OUTPUT]",
+            metavar="INPUT",
             help="Photos and folders of photos: PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP, GIF; - for stdin.",
         ),
     ],
