@@ -177,6 +177,7 @@ def _try_run(path: Path, scratch: Path) -> None:
 _PILLOW = ("PIL.Image", "pi_heif", "conversion.upscaling.libvips", "conversion.upscaling.pipeline", "conversion.measuring.evaluate")
 _KERAS = ("keras", "keras_models.checkpoints.loading", "keras_models.registry")
 _ONNX = ("conversion.onnx.route", "conversion.engines.predictor", "onnxruntime")
+_RUN = ("keras_models.training.run_folder",)
 _TFLITE = ("conversion.measuring.inspection", "conversion.engines.whole_image")
 READERS = {
     "png": Reader(".png", seeds.photos(".png"), mutations.mutate_png, _try_photo, _PILLOW),
@@ -198,5 +199,5 @@ READERS = {
     "models.json": Reader(".json", seeds.lists, mutations.mutate_json, _try_models_json, ("conversion.android_export",)),
     "card": Reader(".json", seeds.cards, mutations.mutate_json, _try_card, ("conversion.model_card",)),
     "log": Reader(".txt", seeds.logs, mutations.mutate_text, _try_log, ("conversion.measuring.benchmark.log",)),
-    "run": Reader(".npz", seeds.runs, mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_run, ("keras_models.training.run_folder",)),
+    "run": Reader(".npz", seeds.runs, mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_run, _RUN),
 }

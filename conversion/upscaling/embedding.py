@@ -4,9 +4,11 @@ where it had nothing.
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conversion.upscaling.gain_map_xmp import packet_of_map, packet_of_photo
 from conversion.upscaling.photo_metadata import MOST_JPEG_BLOCK, Metadata
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 _SOI, _APP0, _APP1, _APP13 = b"\xff\xd8", b"\xff\xe0", b"\xff\xe1", b"\xff\xed"
 _APP2, _START_OF_SCAN = 0xE2, 0xDA
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_PICTURES = 0xB002
 _DOTS_PER_MM = 25.4
 _MOST_DENSITY = 65_535
 _VP8X_EXIF, _VP8X_ALPHA = 0x08, 0x10
@@ -36,12 +40,12 @@ def jpeg_head(metadata: Metadata) -> bytes:
     head = _APP0 + struct.pack(">H5sHBHHBB", 16, b"JFIF\0", 0x0102, unit, across, down, 0, 0)
     blocks = (
         (_APP1, b"Exif\0\0", metadata.exif),
-        (_APP1, b"http://ns.adobe.com/xap/1.0/\0", metadata.xmp),
+        (_APP1, _XMP, metadata.xmp),
         (_APP13, b"", metadata.iptc),
     )
     for mark, name, block in blocks:
         if block and len(block) <= MOST_JPEG_BLOCK:
-            head += mark + struct.pack(">H", 2 + len(name) + len(block)) + name + block
+            head += _segment(mark, name, block)
     return head
 
 
@@ -86,18 +90,29 @@ def write_jpeg(path: Path, head: bytes, save: Callable[["pyvips.TargetCustom"], 
             raise
 
 
-def with_jpeg_head(jpeg: bytes, head: bytes) -> bytes:
-    """A JPEG of several pictures, such as Ultra HDR, with `head` behind its first two bytes; its index of
-    pictures is set right.
+def with_gain_map_told(jpeg: bytes, metadata: Metadata) -> bytes:
+    """An Ultra HDR file of libultrahdr's with the photo's metadata, and with its gain map told by XMP too.
+
+    Args:
+        jpeg: the photo, an index of pictures (CIPA's multi-picture format) in it, and the gain map behind it.
+        metadata: true for the picture; it has a gain map.
+
+    Returns:
+        The file, its index set right.
     """
+    assert metadata.gain_map is not None
     data = bytearray(jpeg)
-    position = 2
-    while position + 4 <= len(data) and data[position + 1] != _START_OF_SCAN:
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        if data[position + 1] == _APP2 and data[position + 4 : position + 8] == b"MPF\0":
-            _lengthen_first(data, position + 8, len(head))
-        position += 2 + length
-    return bytes(data[:2]) + head + bytes(data[2:])
+    index, entries, order = _picture_index(data)
+    second = index + struct.unpack_from(order + "I", data, entries + 16 + 8)[0]
+    packet = packet_of_map({name: value for name, (_, value) in metadata.gain_map.fields.items()})
+    told = _segment(_APP1, _XMP, packet) if packet else b""
+    words = packet_of_photo(metadata.xmp, len(data) - second + len(told)) if told else None
+    if words is None or len(words) > MOST_JPEG_BLOCK:
+        told, words = b"", metadata.xmp
+    head = jpeg_head(replace(metadata, xmp=words))
+    for place, more in ((entries + 4, len(head)), (entries + 16 + 4, len(told))):
+        struct.pack_into(order + "I", data, place, struct.unpack_from(order + "I", data, place)[0] + more)
+    return b"".join((data[:2], head, data[2 : second + 2], told, data[second + 2 :]))
 
 
 def put_exif_into_webp(path: Path, exif: bytes, width: int, height: int, alpha: bool) -> None:
@@ -155,13 +170,22 @@ def forget_tiff_resolution(path: Path) -> None:
                 file.write(struct.pack(order + "II", 1, 1))
 
 
-def _lengthen_first(data: bytearray, start: int, more: int) -> None:
-    """Add to the first picture's length in an MPF index; the others' places count from behind the head."""
-    order = ">" if data[start : start + 2] == b"MM" else "<"
-    folder = start + struct.unpack_from(order + "I", data, start + 4)[0]
-    (count,) = struct.unpack_from(order + "H", data, folder)
-    for place in range(folder + 2, folder + 2 + 12 * count, 12):
-        tag, _, _, offset = struct.unpack_from(order + "HHII", data, place)
-        if tag == 0xB002:
-            (length,) = struct.unpack_from(order + "I", data, start + offset + 4)
-            struct.pack_into(order + "I", data, start + offset + 4, length + more)
+def _picture_index(data: bytearray) -> tuple[int, int, str]:
+    """Where an MPF index begins, where its entries of pictures (16 bytes each) lie, and its byte order."""
+    position = 2
+    while data[position + 1] != _START_OF_SCAN:
+        if data[position + 1] == _APP2 and data[position + 4 : position + 8] == b"MPF\0":
+            start = position + 8
+            order = ">" if data[start : start + 2] == b"MM" else "<"
+            folder = start + struct.unpack_from(order + "I", data, start + 4)[0]
+            (count,) = struct.unpack_from(order + "H", data, folder)
+            for place in range(folder + 2, folder + 2 + 12 * count, 12):
+                tag, _, _, offset = struct.unpack_from(order + "HHII", data, place)
+                if tag == _PICTURES:
+                    return start, start + offset, order
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    raise ValueError("a JPEG of several pictures without an index of them")
+
+
+def _segment(mark: bytes, name: bytes, block: bytes) -> bytes:
+    return mark + struct.pack(">H", 2 + len(name) + len(block)) + name + block

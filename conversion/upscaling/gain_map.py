@@ -16,6 +16,7 @@ _SIGNS = (b"http://ns.adobe.com/hdr-gain-map/1.0/", b"urn:iso:std:iso:ts:21496:-
 _MOST_HEAD = 1 << 20
 _MOST_FILE = 1 << 29  # libultrahdr holds the whole file in memory
 _START_OF_SCAN, _END = 0xDA, 0xD9
+_TELLING = (0xE1, 0xE2)  # EXIF and XMP; ISO 21496-1, the index of pictures
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,22 @@ def read_gain_map(path: Path, orientation: int, most_pixels: float) -> GainMap |
             fields["gainmap-data"] = (fields["gainmap-data"][0], turned)
         else:
             small.avg()  # a damaged one is seen now
+            kind, data = fields["gainmap-data"]
+            fields["gainmap-data"] = (kind, _bare(bytes(data)))
         return GainMap(fields)
     except pyvips.Error:
         return None
+
+
+def _bare(jpeg: bytes) -> bytes:
+    """A JPEG without what it tells about itself as a gain map: whoever writes it tells that anew."""
+    kept, position = [jpeg[:2]], 2
+    while position + 4 <= len(jpeg) and jpeg[position + 1] not in (_START_OF_SCAN, _END):
+        end = position + 2 + int.from_bytes(jpeg[position + 2 : position + 4], "big")
+        if jpeg[position + 1] not in _TELLING:
+            kept.append(jpeg[position:end])
+        position = end
+    return b"".join((*kept, jpeg[position:]))
 
 
 def jpeg_facts(path: Path) -> tuple[bool, int]:

@@ -13,7 +13,7 @@ from conversion.upscaling.embedding import (
     forget_tiff_resolution,
     jpeg_head,
     put_exif_into_webp,
-    with_jpeg_head,
+    with_gain_map_told,
     write_jpeg,
 )
 from conversion.upscaling.exif_block import without_orientation
@@ -241,15 +241,15 @@ def _save_png(image: "pyvips.Image", part: Path, kind: ImageKind, metadata: Meta
 
 
 def _save_jpeg(image: "pyvips.Image", part: Path, metadata: Metadata, quality: int | None) -> None:
-    head = jpeg_head(metadata)
     if metadata.gain_map is None:
+        head = jpeg_head(metadata)
         write_jpeg(part, head, lambda target: image.jpegsave_target(target, Q=quality, keep="icc"))
         return
     if image.bands == 1:  # which Ultra HDR does not know
         image = image.colourspace("srgb")
         image.remove("icc-profile-data")
     metadata.gain_map.put_on(image)
-    part.write_bytes(with_jpeg_head(image.uhdrsave_buffer(Q=quality, keep="icc:gainmap"), head))
+    part.write_bytes(with_gain_map_told(image.uhdrsave_buffer(Q=quality, keep="icc:gainmap"), metadata))
 
 
 def _save_avif(

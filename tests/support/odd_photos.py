@@ -93,7 +93,8 @@ def ultra_hdr_by_xmp(upright):
     base_xmp = (
         f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'
         f' xmlns:Container="http://ns.google.com/photos/1.0/container/" xmlns:Item="http://ns.google.com/photos/1.0/container/item/"'
-        f' xmlns:hdrgm="{HDRGM}" hdrgm:Version="1.0"><Container:Directory><rdf:Seq>'
+        f' xmlns:hdrgm="{HDRGM}" hdrgm:Version="1.0"'
+        f' xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Make="Phone"><Container:Directory><rdf:Seq>'
         f'<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="Primary" Item:Mime="image/jpeg"/></rdf:li>'
         f'<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="GainMap" Item:Mime="image/jpeg" Item:Length="{len(gains)}"/></rdf:li>'
         f"</rdf:Seq></Container:Directory></rdf:Description></rdf:RDF></x:xmpmeta>"

@@ -62,21 +62,53 @@ def test_what_xmp_alone_tells_is_read(tmp_path):
     assert notes == () and np.abs(gains.astype(int) - gain_samples(30, 40)).max() <= 4
     assert image.get("gainmap-max-content-boost") == pytest.approx([4.0] * 3)
     packet = pyvips.Image.jpegload(str(path)).get("xmp-data")
-    assert b"hdrgm:Version" not in packet and b"Directory" not in packet and b"xmpmeta" in packet
+    assert packet.count(b"hdrgm:Version") == packet.count(b"<Container:Directory") == 1
+    assert f'Item:Length="{len(pictures(path)[1])}"'.encode() in packet and b'tiff:Make="Phone"' in packet
+
+
+@pytest.mark.parametrize("source", [ultra_hdr(UPRIGHT, 6), ultra_hdr(UPRIGHT, 1, 3), ultra_hdr_by_xmp(UPRIGHT)])
+def test_xmp_alone_would_do_for_android_14(tmp_path, source):
+    """Without the segments of ISO 21496-1 libultrahdr reads the same numbers, from the XMP of both pictures."""
+    path, _ = upscaled(tmp_path, source)
+    content = path.read_bytes()
+    assert content.count(b"urn:iso:std:iso:ts:21496:-1") == 2
+    whole = pyvips.Image.uhdrload(str(path), revalidate=True)
+    (tmp_path / "old.jpg").write_bytes(
+        content.replace(b"urn:iso:std:iso:ts:21496:-1", b"urn:iso:std:iso:ts:00000:-0")
+    )
+    old = pyvips.Image.uhdrload(str(tmp_path / "old.jpg"))
+    names = [name for name in whole.get_fields() if name.startswith("gainmap-") and name != "gainmap-data"]
+    assert len(names) > 6
+    for name in names:
+        assert old.get(name) == pytest.approx(whole.get(name), abs=1e-5), name
+    blank = content.replace(b"urn:iso:std:iso:ts:21496:-1", b"urn:iso:std:iso:ts:00000:-0").replace(
+        b"hdrgm:Version", b"hdrgm:Nothing"
+    )
+    (tmp_path / "blank.jpg").write_bytes(blank)
+    with pytest.raises(pyvips.Error):
+        pyvips.Image.uhdrload(str(tmp_path / "blank.jpg"))
 
 
 def test_the_index_of_pictures_is_right_for_other_readers(tmp_path):
-    """Pillow finds both pictures by the index alone, although EXIF and XMP were put before it."""
-    path, _ = upscaled(tmp_path, ultra_hdr(UPRIGHT, 6, xmp=xmp(6)))
-    with Image.open(path) as image:
-        assert image.n_frames == 2 and image.size == (160, 120)
-        first = image.mpinfo[0xB002][0]["Size"]
-        image.seek(1)
-        assert image.size == (40, 30)
-        assert np.abs(np.asarray(image.convert("L")).astype(int)[..., None] - gain_samples(30, 40)).max() <= 4
+    """Both pictures are whole JPEGs by the index alone, although EXIF and XMP were put before it and into the second."""
+    path, _ = upscaled(tmp_path, ultra_hdr(UPRIGHT, 6))
+    first, second = pictures(path)
+    assert first + second == path.read_bytes()
+    for picture in (first, second):
+        assert picture.startswith(b"\xff\xd8") and picture.endswith(b"\xff\xd9")
+    assert Image.open(io.BytesIO(first)).size == (160, 120)
+    gains = np.asarray(Image.open(io.BytesIO(second)).convert("L")).astype(int)
+    assert np.abs(gains[..., None] - gain_samples(30, 40)).max() <= 4
+
+
+def pictures(path):
+    """The pictures of a file as Pillow reads the index of them."""
     data = path.read_bytes()
-    assert data[first - 2 : first] == b"\xff\xd9" and data[first : first + 2] == b"\xff\xd8"
-    assert Image.open(io.BytesIO(data[:first])).size == (160, 120)
+    with Image.open(path) as image:
+        entries = image._getmp()[0xB002]
+    start = data.index(b"MPF\0") + 4
+    places = [0, *(start + entry["DataOffset"] for entry in entries[1:])]
+    return [data[place : place + entry["Size"]] for place, entry in zip(places, entries)]
 
 
 def test_profile_exif_and_xmp_come_along(tmp_path):
