@@ -96,7 +96,8 @@ def ultra_hdr_by_xmp(upright):
         f' xmlns:hdrgm="{HDRGM}" hdrgm:Version="1.0"'
         f' xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Make="Phone"><Container:Directory><rdf:Seq>'
         f'<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="Primary" Item:Mime="image/jpeg"/></rdf:li>'
-        f'<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="GainMap" Item:Mime="image/jpeg" Item:Length="{len(gains)}"/></rdf:li>'
+        f'<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="GainMap" Item:Mime="image/jpeg"'
+        f' Item:Length="{len(gains)}"/></rdf:li>'
         f"</rdf:Seq></Container:Directory></rdf:Description></rdf:RDF></x:xmpmeta>"
     ).encode()
     return with_mpf(jpeg(upright, xmp=base_xmp, exif=exif()), gains)
