@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_models.data.bicubic import shrink
-from keras_models.data.photo_set import SUFFIXES, read_rgb
+from keras_models.data.photo_files import list_photos
+from keras_models.data.read_rgb import read_rgb
 from keras_models.system.errors import ImageError
 
 
@@ -53,10 +54,7 @@ def photo_paths(folder: str | Path) -> list[Path]:
     Raises:
         ImageError: no such folder.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ImageError(f"{folder}: no such folder: give a folder of photos")
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    return list(list_photos(folder).photos)
 
 
 def shuffled_photos(paths: Sequence[Path], rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -63,15 +63,14 @@ def _try_photo(path: Path, scratch: Path) -> None:
     """`upscale` with libvips; then `train` and `evaluate`, which read with Pillow."""
     from conversion.measuring.evaluate import _read
     from conversion.upscaling.pipeline import UpscaleOptions, upscale_file
-    from keras_models.data.photo_set import _decode, _Source
+    from keras_models.data.photo_files import Pair
     from keras_models.system.errors import MobileSRError
 
     refused = []
-    target = scratch / ("out" + random.Random(path.stat().st_size).choice((".png", ".jpg", ".webp", ".tif")))
+    target = scratch / ("out" + random.Random(path.stat().st_size).choice((".png", ".jpg", ".webp", ".tif", ".avif")))
     for read in (
         lambda: upscale_file(path, target, NearestEngine(), UpscaleOptions(tile=64, halo=4, overwrite=True)),
-        lambda: _decode(_Source(path.name, path, None), 2),
-        lambda: _read(path),
+        lambda: _read(Pair(path.name, path, None), 2, "newer"),
     ):
         try:
             read()
@@ -175,9 +174,10 @@ def _try_run(path: Path, scratch: Path) -> None:
     RunFiles(scratch).read()
 
 
-_PILLOW = ("PIL.Image", "conversion.upscaling.libvips", "conversion.upscaling.pipeline", "conversion.measuring.evaluate", "keras_models.data.photo_set")
+_PILLOW = ("PIL.Image", "pi_heif", "conversion.upscaling.libvips", "conversion.upscaling.pipeline", "conversion.measuring.evaluate")
 _KERAS = ("keras", "keras_models.checkpoints.loading", "keras_models.registry")
 _ONNX = ("conversion.onnx.route", "conversion.engines.predictor", "onnxruntime")
+_RUN = ("keras_models.training.run_folder",)
 _TFLITE = ("conversion.measuring.inspection", "conversion.engines.proof")
 READERS = {
     "png": Reader(".png", seeds.photos(".png"), mutations.mutate_png, _try_photo, _PILLOW),
@@ -186,6 +186,10 @@ READERS = {
     "tiff": Reader(".tif", seeds.photos(".tif"), mutations.mutate_tiff, _try_photo, _PILLOW),
     "bmp": Reader(".bmp", seeds.photos(".bmp"), mutations.mutate_any, _try_photo, _PILLOW),
     "gif": Reader(".gif", seeds.photos(".gif"), mutations.mutate_any, _try_photo, _PILLOW),
+    "heic": Reader(".heic", seeds.heics, mutations.mutate_any, _try_photo, _PILLOW),
+    "avif": Reader(".avif", seeds.photos(".avif"), mutations.mutate_any, _try_photo, _PILLOW),
+    "phone": Reader(".jpg", seeds.phone_jpegs, mutations.mutate_any, _try_photo, _PILLOW),
+    "named": Reader(".png", seeds.named_pngs, mutations.mutate_png, _try_photo, _PILLOW),
     "pth": Reader(".pth", seeds.networks(".pth"), mutations.mutate_zip({}), _try_network, _KERAS),
     "safetensors": Reader(".safetensors", seeds.networks(".safetensors"), mutations.mutate_safetensors, _try_network, _KERAS),
     "npz": Reader(".npz", seeds.networks(".npz"), mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_network, _KERAS),
@@ -195,5 +199,5 @@ READERS = {
     "models.json": Reader(".json", seeds.lists, mutations.mutate_json, _try_models_json, ("conversion.android_export",)),
     "card": Reader(".json", seeds.cards, mutations.mutate_json, _try_card, ("conversion.model_card",)),
     "log": Reader(".txt", seeds.logs, mutations.mutate_text, _try_log, ("conversion.measuring.benchmark.log",)),
-    "run": Reader(".npz", seeds.runs, mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_run, ("keras_models.training.run_folder",)),
+    "run": Reader(".npz", seeds.runs, mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_run, _RUN),
 }

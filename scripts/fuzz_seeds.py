@@ -36,6 +36,7 @@ def photos(suffix: str) -> Callable[[Path], list[Path]]:
             + [("RGB", {"compression": "jpeg"}), ("P", {}), ("I;16", {}), ("RGB", {"compression": "packbits", "exif": exif}), ("CMYK", {})],
             ".bmp": [("RGB", {}), ("P", {}), ("1", {}), ("L", {})],
             ".gif": [("P", {}), ("L", {})],
+            ".avif": [("RGB", {"exif": exif}), ("RGBA", {}), ("L", {"quality": 100})],
         }
         paths = []
         for number, (mode, options) in enumerate(ways[suffix]):
@@ -50,6 +51,54 @@ def photos(suffix: str) -> Callable[[Path], list[Path]]:
         return paths
 
     return make
+
+
+def heics(folder: Path) -> list[Path]:
+    """HEIC files of 8 and 10 bits, grey, transparent, turned."""
+    odd, smooth = _odd_photos(), _support("photos").smooth
+    deep = smooth(38, 45).astype(np.uint16) * 257
+    ways = [smooth(38, 45), smooth(38, 45, 4), smooth(38, 45, 1), deep]
+    paths = [folder / f"{number}.heic" for number in range(len(ways))]
+    for path, samples in zip(paths, ways):
+        path.write_bytes(odd.heic(samples))
+    return paths
+
+
+def phone_jpegs(folder: Path) -> list[Path]:
+    """Ultra HDR of both kinds, with all that a phone writes beside, and a JPEG of several pictures."""
+    odd, photos = _odd_photos(), _support("photos")
+    upright = photos.smooth(38, 46)
+    blocks = {"exif": photos.exif(6).tobytes(), "xmp": odd.xmp(6), "icc-profile": photos.profile()}
+    ways = [odd.ultra_hdr(upright, 6, 3, **blocks), odd.ultra_hdr(upright), odd.ultra_hdr_by_xmp(upright)]
+    ways.append(odd.with_mpf(odd.jpeg(upright, exif=photos.exif(6), xmp=odd.xmp(6)), odd.jpeg(upright)))
+    paths = [folder / f"{number}.jpg" for number in range(len(ways))]
+    for path, content in zip(paths, ways):
+        path.write_bytes(content)
+    return paths
+
+
+def named_pngs(folder: Path) -> list[Path]:
+    """PNGs with every chunk that is looked at, and an APNG of one frame."""
+    odd, photos = _odd_photos(), _support("photos")
+    corners = np.array([31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000], ">u4").tobytes()
+    gamma, texts = (b"gAMA", (55556).to_bytes(4, "big")), [(b"tEXt", b"Title\0x"), (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + odd.xmp(6))]
+    exif = (b"eXIf", photos.exif(6).tobytes().removeprefix(b"Exif\0\0"))
+    frame = [(b"acTL", (1).to_bytes(4, "big") + bytes(4)), (b"fcTL", bytes(26))]
+    ways = [[gamma, (b"cHRM", corners), *texts, exif], [(b"cICP", bytes((12, 13, 0, 1))), (b"pHYs", bytes(9))], frame]
+    paths = [folder / f"{number}.png" for number in range(len(ways))]
+    for path, chunks in zip(paths, ways):
+        path.write_bytes(odd.png(photos.smooth(38, 45), *chunks))
+    return paths
+
+
+def _odd_photos() -> Any:
+    return _support("odd_photos")
+
+
+def _support(name: str) -> Any:
+    if str(ROOT / "tests") not in sys.path:
+        sys.path.append(str(ROOT / "tests"))
+    return importlib.import_module(f"support.{name}")
 
 
 def networks(suffix: str) -> Callable[[Path], list[Path]]:
@@ -117,9 +166,7 @@ def _seed_keras() -> None:
 
 
 def _tiny_models() -> Any:
-    if str(ROOT / "tests") not in sys.path:
-        sys.path.append(str(ROOT / "tests"))
-    return importlib.import_module("support.tiny_models")
+    return _support("tiny_models")
 
 
 def onnxes(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from script import run
 
 from conversion.engines.cpu import CpuEngine
 from conversion.upscaling.pipeline import upscale_array
-from keras_models.data.photo_set import read_rgb
+from keras_models.data.read_rgb import read_rgb
 
 HALOS = (0, 8, 16, 24, 32, 48)
 TILE = 64

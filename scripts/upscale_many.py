@@ -69,7 +69,7 @@ def upscale_part(lines: Iterable[str], job: Job) -> dict[str, Any]:
             output.parent.mkdir(parents=True, exist_ok=True)
             upscale_file(job.source / name, output, engine, UpscaleOptions(overwrite=True))
             found["done"] += 1
-        except (MobileSRError, OSError) as error:
+        except Exception as error:  # one photo's failure is that photo's, whatever a decoder has come upon
             found["failed"].append((name, one_line(error, 500)))
     return found
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conversion.commands.options import parse_size, refuse
+from conversion.commands.options import capped_threads, parse_size, refuse
 
 if TYPE_CHECKING:
     from conversion.measuring.benchmark.host import HostBenchmark
@@ -40,6 +40,7 @@ def benchmark(
         refuse("--adb measures on the phone", {"--tiles": tiles, "--photo": photo})
         result = _phone(files, numbers, gpu, runs, binary, engines, device, pause, profile, adb_program)
     else:
+        numbers = list(dict.fromkeys(capped_threads(number) or 1 for number in numbers))
         refuse("only --adb takes it", {"--binary": binary, "--engines": engines, "--device": device, "--profile": profile})
         result = _host(files, numbers, gpu, runs, tiles, photo)
     if csv_output is not None:

@@ -16,10 +16,16 @@ def evaluate(
     json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
 ) -> None:
     """Measure PSNR and SSIM as the papers do, per image and on average."""
+    from conversion.commands.options import capped_threads
     from conversion.commands.progress import progress_bar
     from conversion.commands.results import give
     from conversion.measuring.evaluate import evaluate_model
 
     with progress_bar("evaluating") as advance:
-        result = evaluate_model(model, data, bicubic, threads, advance)
+        result = evaluate_model(model, data, bicubic, capped_threads(threads), advance)
     give(result, json_output)
+    if json_output == "-":  # the text names them
+        for reason in (*result.too_small, *result.failed):
+            typer.echo(f"mobile-sr: left out: {reason}", err=True)
+    if result.failed:
+        raise typer.Exit(2)

@@ -32,3 +32,21 @@ def refuse(why: str, given: Mapping[str, object]) -> None:
     for option, value in given.items():
         if value is not None and value is not False:
             raise ModelError(f"{option}: {why}: leave it out")
+
+
+def capped_threads(threads: int | None) -> int | None:
+    """The number of threads that `--threads` gets, and a line on standard error where that is less than what was asked for.
+
+    Raises:
+        ModelError: below 1.
+    """
+    if threads is None:
+        return None
+    if threads < 1:
+        raise ModelError(f"--threads {threads}: give 1 or more")
+    from conversion.engines.threads import usable_threads
+
+    usable = usable_threads(threads)
+    if usable < threads:
+        typer.echo(f"mobile-sr: --threads {threads}: this machine has {usable} cores, so {usable} are used", err=True)
+    return usable

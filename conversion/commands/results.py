@@ -1,6 +1,7 @@
 """How a command gives its result: text on stdout, or JSON on stdout (alone) or in a file."""
 
 import json
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -27,4 +28,4 @@ def give(result: Result, json_output: str | None) -> None:
 
         with atomic_output(Path(json_output)) as temporary:
             temporary.write_text(json.dumps(result.as_json(), indent=1) + "\n")
-    typer.echo(result.as_text())
+    typer.echo(os.fsencode(result.as_text()))  # a file's name may hold bytes that are no text

@@ -15,13 +15,14 @@ def verify(
     json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
 ) -> None:
     """Run a .tflite on built-in images: difference to its source, CPU partitions, half precision's range, the GPU engine."""
+    from conversion.commands.options import capped_threads
     from conversion.commands.results import give
     from conversion.measuring.verify import verify_tflite
     from keras_models.system.errors import ModelError
 
     if data is not None and not gpu:
         raise ModelError("--data: only --gpu takes its tiles from photos: add --gpu or leave --data out")
-    result = verify_tflite(file, against, threads, gpu, data)
+    result = verify_tflite(file, against, capped_threads(threads), gpu, data)
     give(result, json_output)
     if result.problems:
         raise ModelError(f"{file}: {'; '.join(result.problems)}: convert it again")

@@ -1,6 +1,5 @@
 """The CPU engine: any super-resolution .tflite through ai-edge-litert, one window at a time."""
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from conversion.engines.halo import measure_halo
 from conversion.engines.proof import Proof, prove
+from conversion.engines.threads import usable_threads
 from keras_models.system.errors import ModelError, one_line
 from keras_models.system.quiet import silenced
 
@@ -45,16 +45,14 @@ class CpuEngine:
 
         Args:
             path: a .tflite file.
-            threads: CPU threads, None for all cores.
+            threads: CPU threads, None for all cores, of which more than there are are not started.
             proof: what `prove` learned of the file; None has it proven now.
 
         Raises:
             ModelError: the file is missing, damaged, cannot be run, or is not a super-resolution model.
         """
         self.path = Path(path)
-        self.threads = _cores() if threads is None else threads
-        if self.threads < 1:
-            raise ModelError(f"{self.threads} threads: give 1 or more")
+        self.threads = usable_threads(threads)
         self._proof = proof or prove(self.path)
         self._open()
         self.scale, self.tile = _super_resolution_shapes(self.path, self._interpreter, self._input["index"], self._output["index"])
@@ -203,10 +201,3 @@ def _value_range(tensor: dict[str, Any]) -> float:
         return 1.0
     limits = np.iinfo(dtype)
     return 255.0 if tensor["quantization"][0] * (limits.max - limits.min) > 32 else 1.0
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1

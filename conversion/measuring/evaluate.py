@@ -1,21 +1,21 @@
 """PSNR and SSIM of a model on a folder of images, as the papers measure them (`keras_models.metrics`)."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from conversion.source import ModelLike, ModelSource
-from keras_models.data.bicubic import Rule, crop_to_multiple, shrink
-from keras_models.data.photo_set import SUFFIXES, read_rgb
-from keras_models.metrics import Quality, measure, to_uint8
-from keras_models.system.errors import ImageError
+from keras_models.data.bicubic import Rule
+from keras_models.data.photo_files import Pair, TooSmallError, high_folder, list_pairs, names_of, read_pair
+from keras_models.data.photo_formats import PHOTO_ENDINGS
+from keras_models.metrics import SSIM_WINDOW, Quality, measure, to_uint8
+from keras_models.system.errors import ImageError, one_line
 from keras_models.system.quiet import silenced
 
 RULES: dict[str, Rule] = {"new": "newer", "old": "older"}
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,9 @@ class Evaluation:
         low_res: where the low-resolution images come from: "LRx4" or "bicubic, newer MATLAB rule".
         images: name -> PSNR-Y (dB), SSIM-Y, PSNR-RGB (dB).
         mean: the averages.
+        too_small: why photos that are sound have no scores, a line each.
+        failed: why others have none, a line each.
+        passed_over: what else lies in the folder, how many for which reason; empty if nothing does.
         version: of this schema.
     """
 
@@ -38,6 +41,9 @@ class Evaluation:
     low_res: str
     images: dict[str, Quality]
     mean: Quality
+    too_small: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    passed_over: str = ""
     version: int = REPORT_VERSION
 
     def as_json(self) -> dict:
@@ -47,9 +53,14 @@ class Evaluation:
     def as_text(self) -> str:
         """A table."""
         width = max(map(len, [*self.images, "mean"]))
-        lines = [f"{self.model} on {self.data}, x{self.scale}, low-res: {self.low_res}", f"{'':{width}}  PSNR-Y   SSIM-Y  PSNR-RGB"]
+        lines = [
+            f"{self.model} on {self.data}, x{self.scale}, low-res: {self.low_res}",
+            f"{'':{width}}  PSNR-Y   SSIM-Y  PSNR-RGB",
+        ]
         for name, q in [*self.images.items(), ("mean", self.mean)]:
             lines.append(f"{name:{width}}  {q.psnr_y:6.3f}  {q.ssim_y:.5f}  {q.psnr_rgb:8.3f}")
+        lines += [f"left out  {reason}" for reason in (*self.too_small, *self.failed)]
+        lines += [f"passed over  {self.passed_over}"] if self.passed_over else []
         return "\n".join(lines)
 
 
@@ -69,7 +80,8 @@ def evaluate_model(
         bicubic: "new" or "old" MATLAB rule, for low-resolution images that are not given.
         threads: of a .tflite or .onnx.
         progress: told (done, total) after every image.
-        see: shown every image: name, low-res, high-res cropped to low-res size x scale, the model's result; uint8 RGB.
+        see: shown every image: name, low-res, high-res cropped to low-res size x scale, the model's result;
+            uint8 RGB.
 
     Raises:
         MobileSRError: the model or an image cannot be read, an image has no pair, or there are no images.
@@ -84,62 +96,92 @@ def evaluate_model(
     """
     if bicubic not in RULES:
         raise ImageError(f"--bicubic {bicubic}: give new or old")
-    photos = photos_in(data)
+    photos_in(data)  # an empty folder is refused before a model is opened
     predictor = ModelSource.of(model).predictor(threads)
+    scale = predictor.scale
+    pairs, listing = list_pairs(data, scale)
     scores: dict[str, Quality] = {}
-    given = Path(data) / f"LRx{predictor.scale}"
-    for name, low, high in _pairs(photos, given, predictor.scale, RULES[bicubic]):
-        result = to_uint8(predictor.run(low.astype(np.float32) / 255))
-        scores[name] = measure(result, high, predictor.scale)
-        see(name, low, high, result)
-        progress(len(scores), len(photos))
-    low_res = given.name if given.is_dir() else f"bicubic, {RULES[bicubic]} MATLAB rule"
-    return Evaluation(predictor.name, str(data), predictor.scale, low_res, scores, mean_quality(scores.values()))
+    too_small: list[str] = []
+    failed: list[str] = []
+    for done, (name, pair) in enumerate(zip(names_of(pairs), pairs), 1):
+        try:
+            low, high = _read(pair, scale, RULES[bicubic])
+        except TooSmallError as error:
+            too_small.append(str(error))
+        except ImageError as error:
+            failed.append(str(error))
+        else:
+            result = to_uint8(predictor.run(low.astype(np.float32) / 255))
+            scores[name] = measure(result, high, scale)
+            see(name, low, high, result)
+        progress(done, len(pairs))
+    if not scores:
+        reasons = failed + too_small
+        raise ImageError(
+            reasons[0]
+            if len(reasons) == 1
+            else f"{data}: none of {len(reasons)} photos has scores, the first: {reasons[0]}"
+        )
+    given = pairs[0].low
+    low_res = f"LRx{scale}" if given else f"bicubic, {RULES[bicubic]} MATLAB rule"
+    return Evaluation(
+        predictor.name,
+        str(data),
+        scale,
+        low_res,
+        scores,
+        mean_quality(scores.values()),
+        tuple(too_small),
+        tuple(failed),
+        listing.said(),
+    )
 
 
 def mean_quality(scores: Iterable[Quality]) -> Quality:
     """The average of each score, as the papers report it."""
     scores = list(scores)
-    return Quality(*(float(np.mean([getattr(q, field) for q in scores])) for field in ("psnr_y", "ssim_y", "psnr_rgb")))
+    return Quality(
+        *(float(np.mean([getattr(q, field) for q in scores])) for field in ("psnr_y", "ssim_y", "psnr_rgb"))
+    )
 
 
-def photos_in(data: str | Path) -> list[Path]:
-    """The high-resolution images that `evaluate_model` takes from a folder, sorted.
+def photos_in(data: str | Path) -> list[str]:
+    """The names of the high-resolution images that `evaluate_model` takes from a folder, sorted.
 
     Raises:
-        ImageError: no such folder, no images in it, or two that differ in their endings alone.
+        ImageError: no such folder, or no images in it.
     """
     data = Path(data)
     if not data.is_dir():
         raise ImageError(f"{data}: no such folder: give a folder with HR/ and LRxS/, or a folder of photos")
-    folder = data / "HR" if (data / "HR").is_dir() else data
-    photos = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not photos:
-        raise ImageError(f"{folder}: no images in it: give a folder with HR/ and LRxS/, or a folder of photos")
-    twice = [name for name, count in Counter(path.stem for path in photos).items() if count > 1]
-    if twice:
-        raise ImageError(f"{folder}: several images are called {twice[0]}: rename one of them")
-    return photos
+    pairs, listing = list_pairs(data, 1)
+    if not pairs:
+        over = f" ({listing.said()})" if listing.passed_over else ""
+        raise ImageError(
+            f"{high_folder(data)}: no images in it{over}: give HR/ and LRxS/, or photos: "
+            f"{' '.join(PHOTO_ENDINGS)}"
+        )
+    return names_of(pairs)
 
 
-def _pairs(photos: list[Path], given: Path, scale: int, rule: Rule) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, low-res, high-res cropped to low-res size x scale), uint8 RGB; the low-res is made where none is given."""
-    for path in photos:
-        high = _read(path)
-        low = _read(_partner(given, path, scale)) if given.is_dir() else shrink(crop_to_multiple(high, scale), scale, rule)
-        height, width = low.shape[0] * scale, low.shape[1] * scale
-        if high.shape[0] < height or high.shape[1] < width:
-            raise ImageError(f"{path}: {high.shape[1]}x{high.shape[0]} is smaller than its low-res image x{scale}: give matching pairs")
-        yield path.stem, low, high[:height, :width]
+def _read(pair: Pair, scale: int, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
+    """A pair that can be scored, whatever a decoder comes upon.
 
-
-def _partner(folder: Path, photo: Path, scale: int) -> Path:
-    for name in (photo.name, f"{photo.stem}x{scale}{photo.suffix}"):
-        if (folder / name).is_file():
-            return folder / name
-    raise ImageError(f"{folder}: no low-res image for {photo.name}: give it the same name")
-
-
-def _read(path: Path) -> np.ndarray:
-    with silenced():  # libtiff speaks on standard error
-        return read_rgb(path)
+    Raises:
+        ImageError: it cannot.
+    """
+    try:
+        with silenced():  # libtiff speaks on standard error
+            low, high = read_pair(pair, scale, rule)
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(f"{pair.high}: cannot be read ({one_line(error)}): convert it to PNG") from None
+    inside = min(high.shape[:2]) - 2 * scale
+    if inside < SSIM_WINDOW:
+        least = SSIM_WINDOW + 2 * scale
+        raise TooSmallError(
+            f"{pair.high}: {high.shape[1]}x{high.shape[0]} pixels: scores at x{scale} take "
+            f"{least}x{least} or more"
+        )
+    return low, high

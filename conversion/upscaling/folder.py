@@ -1,31 +1,29 @@
 """Upscaling a folder of photos into a folder with the same tree."""
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from conversion.engines.base import Engine
 from conversion.upscaling.image_writers import check_writable
-from conversion.upscaling.images import IMAGE_SUFFIXES, ImageKind, ImageReader
-from conversion.upscaling.pipeline import Progress, UpscaleOptions, plan_file, refuse_large_factor, upscale_file
-from keras_models.system.atomic_files import make_folder
-from keras_models.system.errors import ImageError, MobileSRError
+from conversion.upscaling.images import ImageKind
+from conversion.upscaling.many import ManyResult, upscale_many
+from conversion.upscaling.pipeline import Progress, UpscaleOptions, refuse_large_factor
+from keras_models.data.photo_files import Listing, list_photos
+from keras_models.data.photo_formats import PHOTO_ENDINGS
+from keras_models.system.errors import ImageError
 
 
 @dataclass(frozen=True)
-class FolderResult:
+class FolderResult(ManyResult):
     """What became of a folder.
 
     Attributes:
-        done: outputs written.
-        skipped: outputs that were there already.
-        failed: (input, reason) of every photo that could not be upscaled.
+        passed_over: how many files were no photos by their names, or could not be looked at, why, and which;
+            empty if there were none.
     """
 
-    done: tuple[Path, ...]
-    skipped: tuple[Path, ...]
-    failed: tuple[tuple[Path, str], ...]
+    passed_over: str = ""
 
 
 def upscale_folder(
@@ -40,14 +38,15 @@ def upscale_folder(
 
     Args:
         source: folder, searched with its subfolders; hidden files and links to folders are left out.
-        target: folder to write the same tree of files into; made if missing. Outputs that exist are skipped unless `options.overwrite`.
+        target: folder to write the same tree of files into; made if missing. Outputs that exist are skipped
+            unless `options.overwrite`.
         engine: the network.
         options: how; None for the defaults.
         suffix: ending of the outputs, which names their format.
         progress: called with (tiles done, tiles in all) over the whole folder.
 
     Returns:
-        What was done, skipped and what failed.
+        What was done, skipped, passed over and what failed.
 
     Raises:
         ImageError: there is no photo, or the target is the source or a file.
@@ -61,55 +60,35 @@ def upscale_folder(
         raise ImageError(f"{target}: is a file: give an output folder")
     refuse_large_factor(options, engine.scale)
     check_writable(target / f"any{suffix}", ImageKind(1, 1, 3, False, 8), options.quality)
-    inputs = find_images(source, leave_out=target)
-    pairs = list(zip(inputs, _outputs(inputs, source, target, suffix)))
-    skipped = [output for _, output in pairs if os.path.exists(output) and not options.overwrite]
-    to_do = [pair for pair in pairs if pair[1] not in set(skipped)]
-    tiles = [_count_tiles(photo, engine, options) for photo, _ in to_do]
-    total, before = sum(tiles), 0
-    done, failed = [], []
-    for (photo, output), count in zip(to_do, tiles):
-        try:
-            make_folder(output.parent)
-            upscale_file(photo, output, engine, options, _shifted(progress, before, total))
-            done.append(output)
-        except MobileSRError as error:
-            failed.append((photo, str(error)))
-        before += count
-        if progress:
-            progress(before, total)
-    return FolderResult(tuple(done), tuple(skipped), tuple(failed))
+    listing = photos_under(source, leave_out=target)
+    pairs = list(zip(listing.photos, _outputs(listing.photos, source, target, suffix)))
+    result = upscale_many(pairs, engine, options, progress)
+    return FolderResult(result.done, result.skipped, result.failed, result.notes, listing.said())
 
 
-def find_images(folder: Path, leave_out: Path | None = None) -> list[Path]:
-    """List the photos under a folder by their names' endings, sorted.
+def photos_under(folder: Path, leave_out: Path | None = None) -> Listing:
+    """The photos under a folder, at least one.
 
     Args:
         folder: where to look, subfolders included.
         leave_out: a folder below it that is not searched.
 
-    Returns:
-        Paths, sorted.
-
     Raises:
         ImageError: the folder cannot be read or has no photo.
     """
-    leave_out = leave_out.resolve() if leave_out else None
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=_refuse_folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (Path(place) / name).resolve() != leave_out)
-        found += [Path(place) / name for name in names if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES]
-    if not found:
-        raise ImageError(f"{folder}: no images in this folder: give one with {' '.join(IMAGE_SUFFIXES)} files")
-    return sorted(found)
+    listing = list_photos(folder, leave_out)
+    if not listing.photos:
+        over = f" ({listing.said()})" if listing.passed_over else ""
+        raise ImageError(
+            f"{folder}: no images in this folder{over}: give one with {' '.join(PHOTO_ENDINGS)} files"
+        )
+    return listing
 
 
-def _refuse_folder(error: OSError) -> None:
-    raise ImageError(f"{error.filename}: cannot be read ({error.strerror}): make it readable, or move it out of the folder")
-
-
-def _outputs(inputs: list[Path], source: Path, target: Path, suffix: str) -> list[Path]:
-    """Name the outputs: a.jpg becomes a.png, but where a.tif lies beside it they become a.jpg.png and a.tif.png."""
+def _outputs(inputs: tuple[Path, ...], source: Path, target: Path, suffix: str) -> list[Path]:
+    """Name the outputs: a.jpg becomes a.png, but where a.tif lies beside it they become a.jpg.png and
+    a.tif.png.
+    """
     short = [target / photo.relative_to(source).with_suffix(suffix) for photo in inputs]
     # Compared without case: on many file systems A.png and a.png are one file.
     count = Counter(str(path).casefold() for path in short)
@@ -119,15 +98,3 @@ def _outputs(inputs: list[Path], source: Path, target: Path, suffix: str) -> lis
     if twice:
         raise ImageError(f"{source}: several inputs would become {twice[0]}: rename one of them")
     return names
-
-
-def _count_tiles(photo: Path, engine: Engine, options: UpscaleOptions) -> int:
-    """Count a photo's tiles; none for a photo that cannot be read, which is said when its turn comes."""
-    try:
-        return engine.passes * len(plan_file(ImageReader(photo, options.max_megapixels).kind, engine, options))
-    except ImageError:
-        return 0
-
-
-def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
-    return None if progress is None else (lambda done, _: progress(before + done, total))

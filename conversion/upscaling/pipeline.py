@@ -12,8 +12,9 @@ import numpy as np
 
 from conversion.engines.base import UNBOUNDED_HALO, Engine, SettlingEngine
 from conversion.upscaling.alpha import Upscaled, ValueRange, network_colour, upscale_window, write_samples
-from conversion.upscaling.image_writers import RowWriter, writing
-from conversion.upscaling.images import MAX_MEGAPIXELS, ImageKind, ImageReader
+from conversion.upscaling.image_writers import FORMATS, RowWriter, writing
+from conversion.upscaling.images import ImageKind, ImageReader
+from conversion.upscaling.photo_decoders import MAX_MEGAPIXELS
 from conversion.upscaling.tiles import Span, TilePlan, plan_fixed_tiles, plan_tiles
 from keras_models.system.errors import ImageError, MobileSRError, ModelError
 
@@ -105,15 +106,18 @@ def upscale_array(image: np.ndarray, engine: Engine, tile: int | None = None, ha
 
 def upscale_file(
     source: Path, target: Path, engine: Engine, options: UpscaleOptions | None = None, progress: Progress | None = None
-) -> None:
+) -> tuple[str, ...]:
     """Upscale a photo file into another file.
 
     Args:
-        source: PNG, JPEG, WebP or TIFF of any kind.
+        source: a photo of one of `photo_formats.ENDINGS`.
         target: file to write; its suffix names the format.
         engine: the network.
         options: how; None for the defaults.
         progress: called with (tiles done, tiles in all) after every tile.
+
+    Returns:
+        A line for each thing of the photo that the result does not have.
 
     Raises:
         ImageError: the source cannot be read, the target cannot be written, exists, or is the source itself.
@@ -135,11 +139,13 @@ def upscale_file(
         if isinstance(engine, SettlingEngine):
             again = partial(ImageReader, source, options.max_megapixels)
             engine.settle(lambda: _windows(again(), plan), len(plan), lambda done: progress(done, total))
-        with writing(target, large, reader.image, options.quality, size) as writer:
+        with writing(target, large, reader.metadata, options.quality, size) as writer:
             _stream(reader, plan, engine, writer, seen, made, lambda done: progress(before + done, total))
             _refuse_empty_result(seen, made, kind)
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from error
+    lost = reader.metadata.lost_in(FORMATS[target.suffix.lower()])
+    return tuple(f"{source}: {note}" for note in (*reader.notes, *lost))
 
 
 def plan_file(kind: ImageKind, engine: Engine, options: UpscaleOptions) -> TilePlan:

@@ -2,18 +2,16 @@
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
-from conversion.upscaling.images import ImageKind, with_metadata
-
-if TYPE_CHECKING:
-    import pyvips
+from conversion.upscaling.images import ImageKind
+from conversion.upscaling.named_colours import COLOUR_CHUNKS
+from conversion.upscaling.photo_metadata import Metadata
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-_KEPT_CHUNKS = (b"iCCP", b"eXIf", b"iTXt", b"zTXt", b"tEXt", b"pHYs")
 _FILTER_UP = 2
 # Bytes of filtered rows handed to zlib at once: they stay in the processor's cache.
 _SLICE_BYTES = 1 << 20
@@ -22,13 +20,13 @@ _SLICE_BYTES = 1 << 20
 class PngStream:
     """Writes a PNG of 8 or 16 bits and 1 to 4 channels as its rows arrive, from top to bottom."""
 
-    def __init__(self, file: BinaryIO, kind: ImageKind, source: "pyvips.Image | None" = None, level: int = 1) -> None:
+    def __init__(self, file: BinaryIO, kind: ImageKind, metadata: Metadata | None = None, level: int = 1) -> None:
         """Write the header and the metadata.
 
         Args:
             file: where to write, open for binary writing; it is not closed here.
             kind: size and channels of the PNG.
-            source: pyvips image whose EXIF, XMP, ICC profile and resolution are kept.
+            metadata: written before the pixels.
             level: zlib's; 0 stores the rows uncompressed.
         """
         self._file = file
@@ -39,8 +37,8 @@ class PngStream:
         self._rows = 0
         file.write(_SIGNATURE)
         self._chunk(b"IHDR", struct.pack(">IIBBBBB", kind.width, kind.height, kind.depth, _COLOUR_TYPES[kind.bands], 0, 0, 0))
-        if source is not None:
-            for name, body in _metadata_chunks(kind, source):
+        if metadata is not None:
+            for name, body in _metadata_chunks(metadata):
                 self._chunk(name, body)
 
     def write(self, rows: np.ndarray) -> None:
@@ -89,30 +87,18 @@ class PngStream:
         self._file.write(struct.pack(">I", zlib.crc32(body, zlib.crc32(name))))
 
 
-def _metadata_chunks(kind: ImageKind, source: "pyvips.Image") -> list[tuple[bytes, bytes]]:
-    """Let libvips encode the metadata into two small PNGs, and take their chunks: none of it is encoded by own code."""
-    from conversion.upscaling.libvips import pyvips
-
-    interpretation = {(1, 8): "b-w", (1, 16): "grey16", (3, 8): "srgb", (3, 16): "rgb16"}[kind.colours, kind.depth]
-    one_pixel = pyvips.Image.black(1, 1, bands=kind.colours).cast("uchar" if kind.depth == 8 else "ushort")
-    one_pixel = with_metadata(one_pixel.copy(interpretation=interpretation), source)
-    chunks = dict(_chunks(one_pixel.pngsave_buffer(compression=1)))
-    if not source.get_typeof("resolution-unit") and abs(source.xres * 25.4 - 72) < 0.5:
-        chunks.pop(b"pHYs", None)  # libvips' default of 72 dpi for a file that tells no resolution
-    exif = chunks.pop(b"eXIf", None)
-    if exif and source.get_typeof("exif-data"):  # else libvips made it up, of the resolution
-        # EXIF tells the size in pixels, which libvips fills in: it takes an image of the true size, here of 1 bit a pixel and all black.
-        blank = pyvips.Image.black(kind.width, kind.height).copy(interpretation="b-w")
-        blank = with_metadata(blank, source)
-        blank.remove("icc-profile-data")
-        chunks[b"eXIf"] = dict(_chunks(blank.pngsave_buffer(compression=1, bitdepth=1)))[b"eXIf"]
-    return [(name, chunks[name]) for name in _KEPT_CHUNKS if name in chunks]
-
-
-def _chunks(png: bytes) -> list[tuple[bytes, bytes]]:
-    found, position = [], len(_SIGNATURE)
-    while position < len(png):
-        (length,) = struct.unpack(">I", png[position : position + 4])
-        found.append((png[position + 4 : position + 8], png[position + 8 : position + 8 + length]))
-        position += 12 + length
-    return found
+def _metadata_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
+    """What stands between the header and the pixels, in the order that the specification asks for."""
+    chunks = [(name, metadata.colours[name]) for name in COLOUR_CHUNKS if name in metadata.colours]
+    if metadata.profile:
+        chunks.append((b"iCCP", b"icc\0\0" + zlib.compress(metadata.profile)))
+    if metadata.resolution:
+        across, down = (round(pixels * 1000) for pixels in metadata.resolution)
+        chunks.append((b"pHYs", struct.pack(">IIB", across, down, 1)))
+    elif metadata.shape:
+        chunks.append((b"pHYs", metadata.shape))
+    if metadata.exif:
+        chunks.append((b"eXIf", metadata.exif))
+    if metadata.xmp:
+        chunks.append((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
+    return [*chunks, *metadata.texts]

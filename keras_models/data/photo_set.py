@@ -6,34 +6,27 @@ list of (name, size, modification time), the scale and the rule, is renamed into
 verified when it is opened: a stale, half-written or damaged one is made again.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from keras_models.data.bicubic import crop_to_multiple, shrink
+from keras_models.data.photo_files import Pair, list_pairs, read_pair
+from keras_models.data.photo_formats import PHOTO_ENDINGS
 from keras_models.system.atomic_files import cache_folder
-from keras_models.system.errors import ImageError, TrainingError, one_line
+from keras_models.system.errors import ImageError, MobileSRError, TrainingError, one_line
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-MAX_PIXELS = 50_000_000
-"""Of a photo that is decoded whole, to train or measure with; `upscale`, which reads by rows, has a limit of its own."""
-_VERSION = 2
+_VERSION = 3
 _INDEX, _PIXELS = "index.json", "pixels.bin"
 _WORKERS = 2
-
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, in the middle of the progress bar
 
 Progress = Callable[[int, int], None]
 """Called with (photos done, photos in all)."""
@@ -101,9 +94,16 @@ def load_photos(folder: Path | str, scale: int, cache: Path | str | None = None,
     folder = Path(folder)
     if not folder.is_dir():
         raise TrainingError(f"{folder}: no such folder: give a folder of photos")
-    sources = list(_sources(folder, scale))
+    if (folder / "HR").is_dir() and not (folder / f"LRx{scale}").is_dir():
+        raise TrainingError(f"{folder}: has HR/ but no LRx{scale}/: add it, or give {folder / 'HR'} to have the low-res side made")
+    try:
+        sources, listing = list_pairs(folder, scale)
+    except ImageError as error:
+        raise TrainingError(str(error)) from None
     if not sources:
-        raise TrainingError(f"{folder}: no photos in it: give a folder with files that end in {', '.join(sorted(SUFFIXES))}")
+        over = listing.said()
+        what = f" ({over})" if over else ""
+        raise TrainingError(f"{folder}: no photos in it{what}: give a folder with files that end in {', '.join(PHOTO_ENDINGS)}")
     home = Path(cache) if cache else cache_folder()
     place = hashlib.sha256(f"{folder.resolve()}|x{scale}|newer".encode()).hexdigest()[:16]
     target = home / f"photos-{place}-{_listing_digest(sources)}"
@@ -119,41 +119,19 @@ def load_photos(folder: Path | str, scale: int, cache: Path | str | None = None,
         found = _open(folder, scale, target)
     if found is None:
         raise TrainingError(f"{target}: the photos' cache does not read back as written: check that disk, or give another --cache")
+    lost = tuple(f"{path}: {reason}" for path, reason in listing.passed_over if "cannot be" in reason)
+    found = replace(found, skipped=found.skipped + lost)
     if not found.photos:
         raise TrainingError(f"{folder}: none of its {len(sources)} photos can be used, the first: {found.skipped[0]}")
     return found
 
 
-@dataclass(frozen=True)
-class _Source:
-    name: str
-    high: Path
-    low: Path | None
-
-
-def _sources(folder: Path, scale: int) -> Iterator[_Source]:
-    low = folder / f"LRx{scale}"
-    if (folder / "HR").is_dir():
-        if not low.is_dir():
-            raise TrainingError(f"{folder}: has HR/ but no LRx{scale}/: add it, or give {folder / 'HR'} to have the low-res side made")
-        for path in _images(folder / "HR"):
-            name = path.relative_to(folder / "HR")
-            yield _Source(name.as_posix(), path, low / name)
-    else:
-        for path in _images(folder):
-            yield _Source(path.relative_to(folder).as_posix(), path, None)
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-
-
-def _listing_digest(sources: Iterable[_Source]) -> str:
+def _listing_digest(sources: Iterable[Pair]) -> str:
     digest = hashlib.sha256(str(_VERSION).encode())
     for source in sources:
         for path in filter(None, (source.high, source.low)):
             status = path.stat() if path.is_file() else None
-            digest.update(f"{path.name}|{source.name}|{status and (status.st_size, status.st_mtime_ns)}\n".encode())
+            digest.update(f"{path.name}|{source.name}|{status and (status.st_size, status.st_mtime_ns)}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 
@@ -180,7 +158,7 @@ def _photo(entry: dict, pixels: np.ndarray, scale: int) -> Photo:
     return Photo(entry["name"], pixels[start:middle].reshape(height, width, 3), high)
 
 
-def _make(sources: list[_Source], scale: int, target: Path, progress: Progress | None) -> None:
+def _make(sources: Sequence[Pair], scale: int, target: Path, progress: Progress | None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="making-") as scratch:
         work = Path(scratch) / "photos"
@@ -194,7 +172,7 @@ def _make(sources: list[_Source], scale: int, target: Path, progress: Progress |
                 raise
 
 
-def _write(sources: list[_Source], scale: int, work: Path, progress: Progress | None) -> None:
+def _write(sources: Sequence[Pair], scale: int, work: Path, progress: Progress | None) -> None:
     entries, skipped, crc, start = [], [], 0, 0
     digest = hashlib.sha256()
     with (work / _PIXELS).open("wb") as file, ThreadPoolExecutor(_WORKERS) as pool:
@@ -209,7 +187,7 @@ def _write(sources: list[_Source], scale: int, work: Path, progress: Progress | 
                     file.write(data)
                     crc, start = zlib.crc32(data, crc), start + len(data)
                 entries.append(entry)
-                digest.update(f"{source.name}|{low.shape}|{crc}\n".encode())
+                digest.update(f"{source.name}|{low.shape}|{crc}\n".encode(errors="surrogateescape"))
             if progress:
                 progress(done, len(sources))
         file.flush()
@@ -218,7 +196,7 @@ def _write(sources: list[_Source], scale: int, work: Path, progress: Progress | 
     (work / _INDEX).write_text(json.dumps(index))
 
 
-def _ahead(pool: ThreadPoolExecutor, sources: list[_Source], scale: int) -> Iterator[tuple[_Source, tuple[np.ndarray, np.ndarray] | str]]:
+def _ahead(pool: ThreadPoolExecutor, sources: Sequence[Pair], scale: int) -> Iterator[tuple[Pair, tuple[np.ndarray, np.ndarray] | str]]:
     """Decoded pairs in order, a few ahead of the writer and no more, so that memory stays flat."""
     running = []
     for source in sources:
@@ -230,58 +208,14 @@ def _ahead(pool: ThreadPoolExecutor, sources: list[_Source], scale: int) -> Iter
         yield source, future.result()
 
 
-def _decode(source: _Source, scale: int) -> tuple[np.ndarray, np.ndarray] | str:
-    """(low, high) of one source, or why it cannot be used."""
-    if source.low and not source.low.is_file():
-        return f"there is no {source.low.parent.name}/{source.low.name}"
+def _decode(source: Pair, scale: int) -> tuple[np.ndarray, np.ndarray] | str:
+    """(low, high) of one pair, or why it cannot be used."""
     try:
-        high = read_rgb(source.high)
-        low = read_rgb(source.low) if source.low else None
-    except ImageError as error:
+        return read_pair(source, scale)
+    except MobileSRError as error:
         return str(error).removeprefix(f"{source.high}: ").removeprefix(f"{source.low}: ")
-    if low is None:
-        high = crop_to_multiple(high, scale)
-        return (shrink(high, scale), high) if high.size else "smaller than one low-res pixel"
-    height, width = low.shape[0] * scale, low.shape[1] * scale
-    if high.shape[0] < height or high.shape[1] < width:
-        return f"its LRx{scale} file is {low.shape[1]}x{low.shape[0]}, too large for {high.shape[1]}x{high.shape[0]} pixels"
-    return low, high[:height, :width]
-
-
-def read_rgb(path: Path) -> np.ndarray:
-    """A photo as (H, W, 3) uint8 RGB, turned as its EXIF orientation says; grey becomes R = G = B, alpha is dropped.
-
-    Raises:
-        ImageError: not a photo, damaged, of more than `MAX_PIXELS`, or with pixels of 32 bits.
-    """
-    with opened_photo(path) as image:
-        return _rgb(ImageOps.exif_transpose(image))
-
-
-def _rgb(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I;16"):  # Pillow's own conversion cuts off at 255
-        return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
-    if image.mode in ("I", "F"):
-        raise ValueError("pixels of 32 bits, whose white is not known")
-    return np.asarray(image.convert("RGB"))
-
-
-@contextlib.contextmanager
-def opened_photo(path: Path) -> Iterator[Image.Image]:
-    """Yields Pillow's image; what Pillow raises inside of the block becomes one error.
-
-    Raises:
-        ImageError: not a photo, damaged, or of more than `MAX_PIXELS`, which is seen before a pixel is decoded.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"{image.width}x{image.height} pixels, {MAX_PIXELS // 10**6} megapixels are the most")
-            yield image
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such photo: check the path") from None
-    except Exception as error:  # Pillow's decoders meet damage with any of a dozen types
-        raise ImageError(f"{path}: cannot be read ({one_line(error, 120)}): convert it to PNG") from None
+    except Exception as error:  # one photo's failure is that photo's, whatever a decoder has come upon
+        return f"cannot be read ({one_line(error)})"
 
 
 def _checksum(pixels: np.ndarray, chunk: int = 1 << 24) -> int:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 def silenced(*descriptors: int) -> Iterator[Callable[[], str]]:
     """Puts file descriptors (default: 2, standard error) aside; yields a function that gives what was said so far."""
     descriptors = descriptors or (2,)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     with tempfile.TemporaryFile("w+", errors="replace") as sink, contextlib.ExitStack() as restore:
         if 1 in descriptors:  # a notebook's standard output is no file descriptor
             restore.enter_context(contextlib.redirect_stdout(io.StringIO()))
@@ -33,8 +32,13 @@ def silenced(*descriptors: int) -> Iterator[Callable[[], str]]:
         try:
             yield said
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by whoever started the process
+            stream.flush()
 
 
 def import_keras() -> None:

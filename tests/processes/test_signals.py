@@ -185,7 +185,7 @@ def write(stop):
     sys.exit(0)
 
 ends = []
-for line in range(1, 60):
+for line in range(1, 120):
     target.write_bytes({OLD!r})
     child = os.fork()
     if child == 0:

@@ -139,6 +139,19 @@ def refuse_below_one(runs: int, threads: Sequence[int]) -> None:
             raise ModelError(f"{name} {value}: give 1 or more")
 
 
+def has_free_size(file: Path) -> bool:
+    """Whether a .tflite takes pictures of any height or width: then the size that it stores, mostly 1x1, says nothing.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    from conversion.tflite.check import read_checked
+
+    graph = read_checked(file)[1].subgraphs[0]
+    signatures = [graph.tensors[index].shapeSignature for index in graph.inputs]
+    return any(-1 in list(signature) for signature in signatures if signature is not None)
+
+
 def benchmark_on_host(job: HostJob, progress: Callable[[int, int], None] = lambda done, total: None) -> HostBenchmark:
     """Measures every file at every setting, one after another.
 
@@ -152,11 +165,12 @@ def benchmark_on_host(job: HostJob, progress: Callable[[int, int], None] = lambd
     """
     from importlib.metadata import version
 
-    from conversion.tflite.check import read_checked
     from conversion.upscaling.images import ImageReader
 
     for file in job.files:
-        read_checked(file)
+        if has_free_size(file) and None in job.tiles:
+            what = "takes pictures of any size, and has none of its own"
+            raise ModelError(f"{file}: {what}: say at which to measure it, such as --tiles 128x128")
     if job.photo is not None:
         ImageReader(job.photo)
     total = len(job.files) * (len(job.threads) * len(job.tiles) + (2 if job.gpu else 0))

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 
 from conversion.measuring.benchmark.adb import AdbError, Answer, Phone
-from conversion.measuring.benchmark.host import refuse_below_one
+from conversion.measuring.benchmark.host import has_free_size, refuse_below_one
 from conversion.measuring.benchmark.log import BenchmarkLog, Delegation, OpTime, parse_log
 from conversion.measuring.benchmark.result_table import as_csv, as_table, problems_of
 from keras_models.system.errors import ModelError
@@ -197,9 +197,19 @@ def _check(job: PhoneJob) -> None:
     for file in (*job.files, job.binary):
         if not file.is_file():
             raise ModelError(f"{file}: no such file: {'see docs/speed.md for benchmark_model' if file == job.binary else 'check the path'}")
+    for file in job.files:
+        if _has_free_size(file):
+            raise ModelError(f"{file}: takes pictures of any size, and benchmark_model would run it at 1x1: convert it with a --tile")
     for engine in job.engines:
         if engine not in ENGINES:
             raise ModelError(f"--engines {engine}: give {', '.join(ENGINES)}")
+
+
+def _has_free_size(file: Path) -> bool:
+    try:
+        return has_free_size(file)
+    except ModelError:  # a damaged file is the phone's to refuse
+        return False
 
 
 def _combinations(job: PhoneJob) -> list[tuple[str, int | None]]:

@@ -59,7 +59,7 @@ def write_report(
     target = Path(target)
     if target.suffix.lower() not in (".html", ".htm"):
         raise OutputError(f"{target}: the page must end in .html: give -o page.html")
-    photos = photos_in(data)
+    photos_in(data)  # an empty folder is refused before the work
     credits = read_credits(data)
     if calibration is not None and not photo_paths(calibration):
         raise ImageError(f"{calibration}: no photos in it: give a folder of photos to calibrate on")
@@ -77,6 +77,8 @@ def write_report(
         text = render(facts, comparison, credits, command, str(data), None if calibration is None else str(calibration))
         temporary.write_text(text, encoding="utf-8", errors="replace")  # a file name may hold bytes that are no text
         size = temporary.stat().st_size
-    notes = tuple(f"{model.subject.label}: {note}" for model in facts for note in model.notes)
+    left_out = (*comparison.evaluations[0].too_small, *comparison.evaluations[0].failed)
+    notes = tuple(f"left out: {reason}" for reason in left_out)
+    notes += tuple(f"{model.subject.label}: {note}" for model in facts for note in model.notes)
     files = sum(len(model.rows) for model in facts)
-    return WrittenReport(str(target), size, len(photos), len(comparison.pictures), files, notes)
+    return WrittenReport(str(target), size, len(comparison.names), len(comparison.pictures), files, notes)

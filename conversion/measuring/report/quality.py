@@ -50,7 +50,7 @@ def compare(subjects: Sequence[Subject], data: str | Path, step: Callable[[], No
         MobileSRError: no photos, or one that cannot be used.
     """
     scale = subjects[0].scale
-    shown = {path.stem for path in spread(photos_in(data))}
+    shown = set(spread(photos_in(data)))
     bicubic: dict[str, Quality] = {}
     pictures: dict[str, Picture] = {}
 

@@ -82,19 +82,36 @@ def test_photos_are_turned_upright(tiny_model, tmp_path):
     assert evaluate_model(tiny_model("nearest"), sideways).images["a"] != scores[0]
 
 
-def test_two_photos_of_one_name_are_refused(converted, tmp_path):
-    for name in ("a.png", "a.jpg"):
-        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / name)
-    with pytest.raises(ImageError, match="several images are called a"):
-        evaluate_model(converted("LKDN-S_x4"), tmp_path)
+def test_two_photos_of_one_name_keep_their_endings(tiny_model, tmp_path):
+    for name in ("a.png", "a.jpg", "sub/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        save_pillow(tmp_path / name, noise(64, 64))
+    assert list(evaluate_model(tiny_model("nearest"), tmp_path).images) == ["a.jpg", "a.png", "sub/b.png"]
+
+
+def test_one_bad_pair_is_named_and_the_others_are_measured(tiny_model, tmp_path):
+    """Its scores are those of the good pair alone; low-res files of another factor are no pairs at all."""
+    for name, size in (("good", 32), ("half", 16)):
+        (tmp_path / "HR").mkdir(exist_ok=True)
+        (tmp_path / "LRx2").mkdir(exist_ok=True)
+        save_pillow(tmp_path / "HR" / f"{name}.png", noise(64, 64))
+        save_pillow(tmp_path / "LRx2" / f"{name}.png", noise(size, size))
+    (tmp_path / "HR" / "torn.png").write_bytes((tmp_path / "HR" / "good.png").read_bytes()[:300])
+    (tmp_path / "LRx2" / "torn.png").write_bytes((tmp_path / "LRx2" / "good.png").read_bytes())
+    result = evaluate_model(tiny_model("nearest"), tmp_path)
+    assert list(result.images) == ["good"] and result.mean == result.images["good"] and result.low_res == "LRx2"
+    assert "half.png: 64x64, its low-res image 16x16: not x2" in result.failed[0] and "torn.png: cannot be read" in result.failed[1]
+    (tmp_path / "HR" / "good.png").unlink()
+    with pytest.raises(ImageError, match="none of 2 photos has scores, the first: .*not x2"):
+        evaluate_model(tiny_model("nearest"), tmp_path)
 
 
 def test_missing_pair_and_bad_image(converted, tmp_path):
     (tmp_path / "HR").mkdir()
     (tmp_path / "LRx4").mkdir()
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "HR/a.png")
-    with pytest.raises(ImageError, match="no low-res image for a.png"):
+    with pytest.raises(ImageError, match="a.png: there is no LRx4/a.png"):
         evaluate_model(converted("LKDN-S_x4"), tmp_path)
     (tmp_path / "LRx4/a.png").write_text("no picture")
-    with pytest.raises(ImageError, match="a.png: cannot be read"):
+    with pytest.raises(ImageError, match="LRx4/a.png: not an image that can be read"):
         evaluate_model(converted("LKDN-S_x4"), tmp_path)

@@ -10,10 +10,10 @@ from conversion.upscaling.images import ImageKind, ImageReader
 from conversion.upscaling.png_stream import PngStream
 
 
-def encode(samples, portions, source=None):
+def encode(samples, portions, metadata=None):
     kind = ImageKind(samples.shape[1], samples.shape[0], 1 if samples.shape[2] < 3 else 3, samples.shape[2] % 2 == 0, 8 * samples.itemsize)
     file = io.BytesIO()
-    png = PngStream(file, kind, source)
+    png = PngStream(file, kind, metadata)
     for first in range(0, len(samples), portions):
         png.write(samples[first : first + portions])
     png.close()
@@ -49,26 +49,27 @@ def test_smooth_rows_are_compressed():
 
 def test_metadata_is_kept(tmp_path):
     path = save_pillow(tmp_path / "a.jpg", noise(20, 30), exif=exif(), xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>", dpi=(300, 300))
-    image = Image.open(io.BytesIO(encode(noise(40, 60), 40, ImageReader(path).image)))
+    metadata = ImageReader(path).metadata.for_picture(60, 40, gain_map=False)
+    image = Image.open(io.BytesIO(encode(noise(40, 60), 40, metadata)))
     assert image.getexif()[0x010F] == "Camera maker"
     assert image.getexif()[0x0112] == 1
     assert round(image.info["dpi"][0]) == 300
     size = image.getexif().get_ifd(0x8769)
     assert (size.get(0xA002, 60), size.get(0xA003, 40)) == (60, 40)
-    again = pyvips.Image.new_from_buffer(encode(noise(40, 60), 40, ImageReader(path).image), "")
+    again = pyvips.Image.new_from_buffer(encode(noise(40, 60), 40, metadata), "")
     assert again.get("xmp-data") == b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
 
 
 def test_icc_profile_is_kept_byte_for_byte(tmp_path):
     path = save_pillow(tmp_path / "a.png", noise(), icc_profile=profile())
     for samples in (noise(), noise(dtype=np.uint16), noise(bands=4)):
-        png = encode(samples, 5, ImageReader(path).image)
+        png = encode(samples, 5, ImageReader(path).metadata)
         assert pyvips.Image.new_from_buffer(png, "").get("icc-profile-data") == profile()
 
 
 def test_nothing_is_invented(tmp_path):
     path = save_pillow(tmp_path / "a.png", noise())
-    assert {name for name, _ in png_chunks(encode(noise(), 5, ImageReader(path).image))} == {b"IHDR", b"IDAT", b"IEND"}
+    assert {name for name, _ in png_chunks(encode(noise(), 5, ImageReader(path).metadata))} == {b"IHDR", b"IDAT", b"IEND"}
 
 
 def test_wrong_rows_are_refused():

@@ -317,6 +317,8 @@ def test_formats_that_cannot_hold_the_picture_are_refused_at_once(tmp_path):
         run(save_pillow(tmp_path / "b.png", noise(2, 9000)), engine, tmp_path / "out.webp")
     with pytest.raises(ImageError, match="leave --quality out"):
         run(save_pillow(tmp_path / "c.png", noise()), engine, options=UpscaleOptions(quality=50))
+    with pytest.raises(ImageError, match="12000x4800 pixels are more than the 50 million of an AVIF"):
+        run(save_pillow(tmp_path / "d.png", noise(2400, 6000)), engine, tmp_path / "out.avif")
     assert engine.windows == []
 
 

@@ -83,7 +83,7 @@ def test_folder_inputs_of_one_name_do_not_overwrite_each_other(nearest_engine, t
 
 
 def test_a_subfolder_that_cannot_be_read_is_said(nearest_engine, tmp_path, monkeypatch):
-    """Its photos are not left out in silence. Played: root may read everything."""
+    """It stops nothing, and its photos are not left out in silence. Played: root may read everything."""
     (tmp_path / "in").mkdir()
     source, scandir = make_tree(tmp_path / "in"), os.scandir
 
@@ -93,8 +93,9 @@ def test_a_subfolder_that_cannot_be_read_is_said(nearest_engine, tmp_path, monke
         return scandir(place)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    with pytest.raises(ImageError, match="deeper: cannot be read .Permission denied"):
-        upscale_folder(source, tmp_path / "out", nearest_engine)
+    result = upscale_folder(source, tmp_path / "out", nearest_engine)
+    assert "1 subfolder that cannot be read, Permission denied (deeper)" in result.passed_over
+    assert tree(tmp_path / "out") == ["a.png", "sub/b.png"] and not result.failed
 
 
 def test_folder_without_images(nearest_engine, tmp_path):
@@ -146,7 +147,9 @@ def test_command_on_a_folder_lists_failures_and_exits_with_2(command, tmp_path):
     (source / "bad.png").write_text("text")
     result = command(source)
     assert result.exit_code == 2
-    assert len(result.stderr.splitlines()) == 1 and "bad.png" in result.stderr
+    over, failed = result.stderr.splitlines()
+    assert "bad.png: not an image" in failed
+    assert over.endswith("in: passed over: 1 hidden (.hidden.png), 1 whose ending is no photo's (notes.txt)")
     assert tree(tmp_path / "in_x2") == ["a.png", "sub/b.png", "sub/deeper/c.png"]
     (source / "bad.png").unlink()
     assert command(source).exit_code == 0

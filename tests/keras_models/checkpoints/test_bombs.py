@@ -25,7 +25,7 @@ from conversion.upscaling.images import ImageReader
 from conversion.upscaling.pipeline import UpscaleOptions
 from keras_models.checkpoints.hdf5_copy import copy_weights
 from keras_models.checkpoints.state_dict import read_state
-from keras_models.data.photo_set import opened_photo
+from keras_models.data.read_rgb import opened_photo
 from keras_models.system import sandbox as isolation
 from keras_models.system.errors import ConversionError, ImageError, MobileSRError, ModelError
 from keras_models.system.processes import python_module

@@ -10,7 +10,8 @@ from PIL import Image
 from keras_models.data.bicubic import shrink
 from keras_models.data.degradation import degrade, gaussian_kernel
 from keras_models.data.patches import Patches
-from keras_models.data.photo_set import load_photos, read_rgb
+from keras_models.data.photo_set import load_photos
+from keras_models.data.read_rgb import read_rgb
 from keras_models.system.atomic_files import cache_folder
 from keras_models.system.errors import ImageError, TrainingError
 
@@ -69,7 +70,8 @@ def test_given_low_res_files_are_taken_as_they_are(tmp_path, cache):
     Image.fromarray(low).save(tmp_path / "pairs" / "LRx2" / "x.png")
     Image.fromarray(picture(4, 41, 48)).save(tmp_path / "pairs" / "HR" / "no-low.png")
     photos = load_photos(tmp_path / "pairs", 2, cache)
-    assert [p.name for p in photos.photos] == ["x.png"] and photos.skipped == ("no-low.png: there is no LRx2/no-low.png",)
+    assert [p.name for p in photos.photos] == ["x.png"]
+    assert photos.skipped == ("no-low.png: there is no LRx2/no-low.png: give the low-res image the same name",)
     np.testing.assert_array_equal(photos.photos[0].low, low)
     assert photos.photos[0].high.shape == (40, 48, 3)
     with pytest.raises(TrainingError, match="has HR/ but no LRx3/"):
