@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from conversion.calibration import synthetic_images
-from conversion.card import Card, sha256_of
-from conversion.litert import CpuEngine
-from keras_models.errors import ConversionError
-from keras_models.json_text import json_object
+from conversion.calibration_images import synthetic_images
+from conversion.engines.cpu import CpuEngine
+from conversion.model_card import Card, sha256_of
 from keras_models.metrics import to_uint8
-from keras_models.outputs import atomic_output, make_folder
+from keras_models.system.atomic_files import atomic_output, make_folder
+from keras_models.system.errors import ConversionError
+from keras_models.system.json_text import json_object
 
 SCHEMA = 1
 _FIELDS = ("name", "family", "scale", "tile", "halo", "range", "recipe", "licence", "credit")

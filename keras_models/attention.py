@@ -9,7 +9,7 @@ import keras
 from keras import ops
 from keras.saving import register_keras_serializable
 
-from keras_models.layers import Block, conv
+from keras_models.blocks import Block, conv
 
 
 @register_keras_serializable("mobile_sr")

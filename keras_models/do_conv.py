@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 from keras.saving import register_keras_serializable
 
-from keras_models.errors import ModelError
+from keras_models.system.errors import ModelError
 
 
 class _OverParameterized(keras.layers.Layer):

@@ -10,8 +10,8 @@ import keras
 from keras import ops
 from keras.saving import register_keras_serializable
 
-from keras_models.errors import ModelError
-from keras_models.layers import LKDB, STEPS, BSConvU, Upsampler, UpsamplerRep, conv, gelu
+from keras_models.blocks import LKDB, STEPS, BSConvU, Upsampler, UpsamplerRep, conv, gelu
+from keras_models.system.errors import ModelError
 
 UPSAMPLERS = {"plain": Upsampler, "rep": UpsamplerRep}
 SCALES = (2, 3, 4)

@@ -16,9 +16,9 @@ from keras import ops
 from keras.saving import register_keras_serializable
 
 from keras_models.attention import ContrastChannelAttention, PixelAttention, SpatialAttention
+from keras_models.blocks import Block, conv, pixel_shuffle
 from keras_models.do_conv import DOConv2D
-from keras_models.errors import ModelError
-from keras_models.layers import Block, conv, pixel_shuffle
+from keras_models.system.errors import ModelError
 
 SCALES = (2, 3, 4)
 CONVOLUTIONS = ("do", "plain")

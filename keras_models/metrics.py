@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_models.errors import ImageError
+from keras_models.system.errors import ImageError
 
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5

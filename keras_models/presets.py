@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_models.errors import ModelError
+from keras_models.system.errors import ModelError
 
 WEIGHTS = Path(__file__).parent / "weights"
 PAPER = "Xie et al., Large Kernel Distillation Network for Efficient Single Image Super-Resolution, CVPR NTIRE 2023 (code: MIT)"
@@ -19,7 +19,7 @@ class Preset:
 
     Attributes:
         name: as on the command line.
-        network: class name in `keras_models.networks`.
+        network: class name in `keras_models.registry`.
         config: arguments of the class, training form.
         description: one line.
         parameters: (training form, deploy form).

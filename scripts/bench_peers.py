@@ -27,8 +27,8 @@ from peer_engines import Timed, litert, onnxruntime, openvino, pytorch
 from script import run
 
 from conversion.commands.options import parse_size
-from conversion.litert import CpuEngine
-from keras_models.errors import ModelError
+from conversion.engines.cpu import CpuEngine
+from keras_models.system.errors import ModelError
 
 TOLERANCE = 2e-4
 OURS = "LiteRT"
@@ -133,15 +133,15 @@ class PeerEngine:
         self.engine, self.scale, self.tile, self.bytes_per_pixel = engine, ours.scale, window, ours.bytes_per_pixel
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
-        """As `conversion.upscaling.upscale.Engine`."""
+        """As `conversion.upscaling.pipeline.Engine`."""
         return self.engine(window_nhwc[None])[0]
 
 
 def whole_photo(name: str, files: list[Path], photo: Path, threads: int, rounds: int = 3) -> dict:
     """Low-resolution megapixels a second of a photo: ours from file to file, peers in the same code and as bare tiles."""
+    from conversion.engines.whole_image import open_engine
     from conversion.upscaling.images import ImageReader
-    from conversion.upscaling.upscale import UpscaleOptions, plan_file, upscale_file
-    from conversion.whole_image import open_engine
+    from conversion.upscaling.pipeline import UpscaleOptions, plan_file, upscale_file
 
     kind, ours = ImageReader(photo).kind, open_engine(files[0], threads)
     plan = plan_file(kind, ours, UpscaleOptions())

@@ -17,16 +17,16 @@ import typer
 from interleaved import interleaved
 from script import run
 
-from conversion.silence import silenced
+from keras_models.system.quiet import silenced
 
 with silenced():  # TensorFlow talks while it is imported
     import keras
 
-    from conversion.convert import convert
-    from conversion.evaluate import evaluate_model
-    from conversion.litert import CpuEngine
+    from conversion.convert_model import convert
+    from conversion.engines.cpu import CpuEngine
+    from conversion.measuring.evaluate import evaluate_model
+    from keras_models.checkpoints.loading import build_preset
     from keras_models.folding import fold
-    from keras_models.loading import build_preset
     from keras_models.presets import PRESETS
 
 NAMES = ("lkdn-s-x4", "lkdn-x4", "mafdn-x4")

@@ -18,7 +18,7 @@ import typer
 from interleaved import interleaved
 from script import run
 
-from conversion.silence import import_keras, silenced
+from keras_models.system.quiet import import_keras, silenced
 
 
 def main(
@@ -50,10 +50,10 @@ ROUTES = ("Keras", "onnx2tf as it comes", "onnx2tf after the rewrites")
 
 def convert_all(model: str, source: Path | None, tile: tuple[int, int], folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
     """The files of the routes that work, and the reasons of those that do not; the .onnx is left in the folder."""
-    from conversion.convert import convert
+    from conversion.convert_model import convert
     from conversion.onnx.export import export_onnx
     from conversion.onnx.route import convert_onnx
-    from keras_models.errors import MobileSRError
+    from keras_models.system.errors import MobileSRError
 
     onnx_file = folder / "source.onnx"
     if source is None:
@@ -114,8 +114,8 @@ def measure(files: dict[str, Path], tile: tuple[int, int], rounds: int) -> dict[
 
 def difference(path: Path, onnx_file: Path, tile: tuple[int, int]) -> float:
     """Largest difference to onnxruntime on the untouched .onnx, over the built-in images."""
-    from conversion.calibration import synthetic_images
-    from conversion.litert import CpuEngine
+    from conversion.calibration_images import synthetic_images
+    from conversion.engines.cpu import CpuEngine
     from conversion.onnx.rescaling import open_session
 
     session, engine = open_session(str(onnx_file)), CpuEngine(path, 1)

@@ -239,7 +239,7 @@ def _work(name: str, seed: int, trials: range, folder: Path, pipe: int) -> None:
 
 
 def _attempt(reader: Reader, path: Path, work: Path) -> tuple[str, str]:
-    from keras_models.errors import MobileSRError
+    from keras_models.system.errors import MobileSRError
 
     try:
         scratch = work / "scratch"

@@ -61,10 +61,10 @@ class NearestEngine:
 
 def _try_photo(path: Path, scratch: Path) -> None:
     """`upscale` with libvips; then `train` and `evaluate`, which read with Pillow."""
-    from conversion.evaluate import _read
-    from conversion.upscaling.upscale import UpscaleOptions, upscale_file
-    from keras_models.errors import MobileSRError
-    from keras_models.photos import _decode, _Source
+    from conversion.measuring.evaluate import _read
+    from conversion.upscaling.pipeline import UpscaleOptions, upscale_file
+    from keras_models.data.photo_set import _decode, _Source
+    from keras_models.system.errors import MobileSRError
 
     refused = []
     target = scratch / ("out" + random.Random(path.stat().st_size).choice((".png", ".jpg", ".webp", ".tif")))
@@ -84,7 +84,7 @@ def _try_photo(path: Path, scratch: Path) -> None:
 
 def _try_network(path: Path, scratch: Path) -> None:
     """`load_model`; a network of a configuration that was built before is used again, which saves most of the time."""
-    from keras_models import loading
+    from keras_models.checkpoints import loading
 
     if not hasattr(loading, "built"):
         loading.built, loading.build = {}, loading._build
@@ -93,7 +93,7 @@ def _try_network(path: Path, scratch: Path) -> None:
 
 
 def _build_once(network: Any, config: dict) -> Any:
-    from keras_models import loading
+    from keras_models.checkpoints import loading
 
     key = repr((network, sorted(config.items(), key=repr)))
     if key not in loading.built:
@@ -103,10 +103,10 @@ def _build_once(network: Any, config: dict) -> Any:
 
 def _try_tflite(path: Path, scratch: Path) -> None:
     """`inspect`, then what `upscale --model` does with a small photo."""
-    from conversion.inspect import inspect_tflite
-    from conversion.upscaling.upscale import upscale_array
-    from conversion.whole_image import open_engine
-    from keras_models.errors import MobileSRError
+    from conversion.engines.whole_image import open_engine
+    from conversion.measuring.inspection import inspect_tflite
+    from conversion.upscaling.pipeline import upscale_array
+    from keras_models.system.errors import MobileSRError
 
     problem = None
     try:
@@ -123,9 +123,9 @@ def _try_tflite(path: Path, scratch: Path) -> None:
 
 def _try_onnx(path: Path, scratch: Path) -> None:
     """What `convert` does before onnx2tf, then `evaluate`."""
+    from conversion.engines.predictor import open_predictor
     from conversion.onnx.route import read_and_rewrite
-    from conversion.predictors import open_predictor
-    from keras_models.errors import MobileSRError
+    from keras_models.system.errors import MobileSRError
 
     problem = None
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -154,7 +154,7 @@ def seeds_of(trial: Path) -> Path:
 
 def _try_card(path: Path, scratch: Path) -> None:
     """The card beside a weights file."""
-    from conversion.card import source_facts
+    from conversion.model_card import source_facts
 
     facts = source_facts(path.with_suffix(".safetensors"))
     f"{facts.get('licence', 'unknown')} {facts.get('credit', 'unknown')}"
@@ -162,23 +162,23 @@ def _try_card(path: Path, scratch: Path) -> None:
 
 def _try_log(path: Path, scratch: Path) -> None:
     """What `benchmark --adb` does with the phone's answer."""
-    from conversion.benchmark.log import parse_log
+    from conversion.measuring.benchmark.log import parse_log
 
     parse_log(path.read_bytes().decode(errors="replace"))
 
 
 def _try_run(path: Path, scratch: Path) -> None:
     """`train --out RUN` on a run that is there."""
-    from keras_models.run_files import RunFiles
+    from keras_models.training.run_folder import RunFiles
 
     (scratch / "last.npz").write_bytes(path.read_bytes())
     RunFiles(scratch).read()
 
 
-_PILLOW = ("PIL.Image", "conversion.upscaling.libvips", "conversion.upscaling.upscale", "conversion.evaluate", "keras_models.photos")
-_KERAS = ("keras", "keras_models.loading", "keras_models.networks")
-_ONNX = ("conversion.onnx.route", "conversion.predictors", "onnxruntime")
-_TFLITE = ("conversion.inspect", "conversion.whole_image")
+_PILLOW = ("PIL.Image", "conversion.upscaling.libvips", "conversion.upscaling.pipeline", "conversion.measuring.evaluate", "keras_models.data.photo_set")
+_KERAS = ("keras", "keras_models.checkpoints.loading", "keras_models.registry")
+_ONNX = ("conversion.onnx.route", "conversion.engines.predictor", "onnxruntime")
+_TFLITE = ("conversion.measuring.inspection", "conversion.engines.whole_image")
 READERS = {
     "png": Reader(".png", seeds.photos(".png"), mutations.mutate_png, _try_photo, _PILLOW),
     "jpeg": Reader(".jpg", seeds.photos(".jpg"), mutations.mutate_any, _try_photo, _PILLOW),
@@ -193,7 +193,7 @@ READERS = {
     "tflite": Reader(".tflite", seeds.tflites, mutations.mutate_tflite, _try_tflite, _TFLITE, 1000),
     "onnx": Reader(".onnx", seeds.onnxes, mutations.mutate_onnx, _try_onnx, _ONNX, 1000),
     "models.json": Reader(".json", seeds.lists, mutations.mutate_json, _try_models_json, ("conversion.android_export",)),
-    "card": Reader(".json", seeds.cards, mutations.mutate_json, _try_card, ("conversion.card",)),
-    "log": Reader(".txt", seeds.logs, mutations.mutate_text, _try_log, ("conversion.benchmark.log",)),
-    "run": Reader(".npz", seeds.runs, mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_run, ("keras_models.run_files",)),
+    "card": Reader(".json", seeds.cards, mutations.mutate_json, _try_card, ("conversion.model_card",)),
+    "log": Reader(".txt", seeds.logs, mutations.mutate_text, _try_log, ("conversion.measuring.benchmark.log",)),
+    "run": Reader(".npz", seeds.runs, mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_run, ("keras_models.training.run_folder",)),
 }

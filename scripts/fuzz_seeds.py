@@ -56,7 +56,7 @@ def networks(suffix: str) -> Callable[[Path], list[Path]]:
     """A maker of tiny networks' weights."""
 
     def make(folder: Path) -> list[Path]:
-        from keras_models.checkpoint import state_of
+        from keras_models.checkpoints.state_dict import state_of
         from keras_models.lkdn import LKDN
         from keras_models.mafdn import MAFDN
 
@@ -95,7 +95,7 @@ def tflites(folder: Path) -> list[Path]:
     paths = [folder / f"{name}.tflite" for name in names]
     for name, path in zip(names, paths):
         path.write_bytes(tiny._GRAPHS[name]())
-    from conversion.convert import convert
+    from conversion.convert_model import convert
     from conversion.tflite.file import with_metadata
     from keras_models.lkdn import LKDN
     from keras_models.mafdn import MAFDN
@@ -191,7 +191,7 @@ Operator-wise Profiling Info for Regular Benchmark Runs:
 
 def runs(folder: Path) -> list[Path]:
     """A checkpoint of a training run."""
-    from keras_models.run_files import Checkpoint, RunFiles
+    from keras_models.training.run_folder import Checkpoint, RunFiles
 
     (folder / "run").mkdir()
     RunFiles(folder / "run").write(Checkpoint(3, [np.ones((2, 3), np.float32), np.zeros(4, np.int64)], {"settings": {"preset": "x"}}))
@@ -201,7 +201,7 @@ def runs(folder: Path) -> list[Path]:
 @functools.cache
 def card() -> Any:
     """A model card."""
-    from conversion.card import Card
+    from conversion.model_card import Card
 
     facts = {"name": "nearest", "family": "unknown", "scale": 2, "tile": (16, 16), "halo": 4, "receptive_radius": None}
     facts |= {"range": (0.0, 1.0), "recipe": "float32", "half_max": 1.0, "source": "nowhere", "weights_sha256": "", "parameters": 12}

@@ -16,25 +16,25 @@ import numpy as np
 from PIL import Image
 from script import run
 
-from conversion.silence import silenced
+from keras_models.system.quiet import silenced
 
 with silenced():  # TensorFlow talks while it is imported
-    from conversion.calibration import synthetic_images
-    from conversion.evaluate import photos_in
-    from conversion.export import to_tflite
+    from conversion.calibration_images import synthetic_images
+    from conversion.engines.cpu import CpuEngine
     from conversion.gpu.devices import VulkanDevice, software_devices
     from conversion.gpu.engine import GpuJob, run_on_gpu
-    from conversion.gpu.half_emulation import half_kinds, round_to_half
-    from conversion.litert import CpuEngine
-    from conversion.rescaling import within_half_range
-    from conversion.rewrites import deploy_graph
+    from conversion.graph.exact_rewrites import deploy_graph
+    from conversion.graph.half_range import within_half_range
+    from conversion.graph.ir import Graph, to_keras
+    from conversion.measuring.evaluate import photos_in
+    from conversion.tflite.converter import to_tflite
+    from conversion.tflite.half_emulation import half_kinds, round_to_half
     from conversion.tflite.half_range import tensor_ranges
     from conversion.tflite.retile import at_tile
-    from keras_models.errors import ModelError
+    from keras_models.checkpoints.loading import load_model
     from keras_models.folding import fold
-    from keras_models.graph import Graph, to_keras
-    from keras_models.loading import load_model
     from keras_models.metrics import measure, to_uint8
+    from keras_models.system.errors import ModelError
 
 TILE = (64, 64)  # the rescaling is measured on images of this size, as `convert --tile 64x64` does
 

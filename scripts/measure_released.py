@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from script import run
 
-from conversion.silence import silenced
+from keras_models.system.quiet import silenced
 
 with silenced():  # TensorFlow talks while it is imported
-    from conversion.convert import convert, tflite_bytes
-    from conversion.evaluate import evaluate_model
+    from conversion.convert_model import convert, tflite_bytes
+    from conversion.measuring.evaluate import evaluate_model
     from conversion.tflite.half_range import measure_half_range
+    from keras_models.checkpoints.loading import load_model
     from keras_models.folding import fold
-    from keras_models.loading import load_model
 
 NAMES = ("LKDN_x2", "LKDN_x3", "LKDN_x4", "LKDN-S_x4")
 

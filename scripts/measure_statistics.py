@@ -15,14 +15,14 @@ import numpy as np
 import typer
 from script import run
 
-from conversion.silence import silenced
+from keras_models.system.quiet import silenced
 
 with silenced():  # TensorFlow talks while it is imported
-    from conversion.convert import convert
-    from conversion.litert import CpuEngine
-    from conversion.upscaling.upscale import upscale_array
-    from conversion.whole_image import WholeImageEngine
-    from keras_models.photos import read_rgb
+    from conversion.convert_model import convert
+    from conversion.engines.cpu import CpuEngine
+    from conversion.engines.whole_image import WholeImageEngine
+    from conversion.upscaling.pipeline import upscale_array
+    from keras_models.data.photo_set import read_rgb
 
 
 def main(model: str, photo: Path, tile: Annotated[int, typer.Argument(min=1)] = 256) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from script import run
 
-from conversion.litert import CpuEngine
-from conversion.upscaling.upscale import upscale_array
-from keras_models.photos import read_rgb
+from conversion.engines.cpu import CpuEngine
+from conversion.upscaling.pipeline import upscale_array
+from keras_models.data.photo_set import read_rgb
 
 HALOS = (0, 8, 16, 24, 32, 48)
 TILE = 64

@@ -15,9 +15,9 @@ import numpy as np
 import typer
 from script import run
 
-from conversion.litert import CpuEngine
+from conversion.engines.cpu import CpuEngine
 from conversion.upscaling.images import ImageReader
-from conversion.upscaling.upscale import UpscaleOptions, plan_file, upscale_file
+from conversion.upscaling.pipeline import UpscaleOptions, plan_file, upscale_file
 
 
 def main(model: Path, photo: Path, rounds: Annotated[int, typer.Argument(min=1)] = 3) -> None:

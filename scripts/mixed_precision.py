@@ -2,7 +2,7 @@
 
     python scripts/mixed_precision.py LKDN_x4.pth --data BENCHMARKS --calibration PHOTOS --out FOLDER
 
-Tensors leave the integers in the order of what their rounding does to the picture (`conversion.integer.sensitivity`), as with
+Tensors leave the integers in the order of what their rounding does to the picture (`conversion.quantization.sensitivity`), as with
 `mobile-sr convert --recipe int8 --float-tensors N`. BENCHMARKS holds Set5 and Set14; the search looks at Set5. Times are the
 minimum of interleaved runs of 180x320 on one thread.
 """
@@ -29,19 +29,19 @@ def main(
     drop: float = 0.05,
 ) -> None:
     """Prints one row for every number of tensors that was tried, then the times of the fewest and of the all-integer file."""
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     import_keras()
-    from conversion.convert import card_for, convert
-    from conversion.evaluate import evaluate_model
-    from conversion.integer.channel_split import rounding_noise
-    from conversion.integer.fake_quant import int8_tflite
-    from conversion.integer.gptq import rounded
-    from conversion.integer.int8 import TRACED, ranged, worst_first
-    from conversion.integer.recipes import calibration_images, write_quantized
-    from conversion.litert import CpuEngine
+    from conversion.convert_model import card_for, convert
+    from conversion.engines.cpu import CpuEngine
+    from conversion.measuring.evaluate import evaluate_model
+    from conversion.quantization.channel_split import rounding_noise
+    from conversion.quantization.fake_quant import int8_tflite
+    from conversion.quantization.gptq import rounded
+    from conversion.quantization.int8 import TRACED, ranged, worst_first
+    from conversion.quantization.quantized import calibration_images, write_quantized
+    from keras_models.checkpoints.loading import load_model
     from keras_models.folding import fold
-    from keras_models.loading import load_model
 
     out.mkdir(parents=True, exist_ok=True)
     plain = out / "float32.tflite"

@@ -21,8 +21,8 @@ def main(target: Path) -> None:
     """Writes the picture and prints PSNR-Y of both results, over the whole photo."""
     from skimage import data
 
-    from conversion.predictors import open_predictor
-    from keras_models.bicubic import crop_to_multiple, enlarge, shrink
+    from conversion.engines.predictor import open_predictor
+    from keras_models.data.bicubic import crop_to_multiple, enlarge, shrink
     from keras_models.metrics import psnr_y, to_uint8
 
     photo = crop_to_multiple(data.coffee(), SCALE)

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 from typer.exceptions import Exit, TyperException
 
-from keras_models.errors import MobileSRError
+from keras_models.system.errors import MobileSRError
 
 
 def run(main: Callable[..., None], about: str | None) -> None:

@@ -16,17 +16,17 @@ from typing import Annotated
 import typer
 from script import run
 
-from conversion.silence import silenced
+from keras_models.system.quiet import silenced
 
 with silenced():  # TensorFlow talks while it is imported
-    from conversion.convert import convert
-    from conversion.evaluate import evaluate_model
-    from conversion.network_files import save_network
-    from keras_models.curves import draw_curves
+    from conversion.convert_model import convert
+    from conversion.measuring.evaluate import evaluate_model
+    from keras_models.checkpoints.loading import load_model
+    from keras_models.checkpoints.saving import save_network
     from keras_models.folding import fold
-    from keras_models.loading import load_model
-    from keras_models.outputs import atomic_output
     from keras_models.presets import PRESETS, WEIGHTS
+    from keras_models.system.atomic_files import atomic_output
+    from keras_models.training.plots import draw_curves
 
 LICENCE = "MIT for the weights; the training photos keep their own licences, see credits"
 

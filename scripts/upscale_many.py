@@ -22,12 +22,12 @@ import dask
 import dask.bag
 from dask.distributed import Client, Worker, WorkerPlugin, as_completed, get_worker
 
-from conversion.model_files import tflite_for
+from conversion.engines.tflite_cache import tflite_for
+from conversion.engines.whole_image import open_engine
 from conversion.upscaling.image_writers import check_writable
 from conversion.upscaling.images import ImageKind
-from conversion.upscaling.upscale import UpscaleOptions, upscale_file
-from conversion.whole_image import open_engine
-from keras_models.errors import ImageError, MobileSRError, one_line
+from conversion.upscaling.pipeline import UpscaleOptions, upscale_file
+from keras_models.system.errors import ImageError, MobileSRError, one_line
 
 
 @dataclass(frozen=True)

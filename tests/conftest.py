@@ -1,26 +1,13 @@
 """Paths of the reference material, and networks that many tests share."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import nearest_engine, tiny_model  # noqa: F401  (fixtures of all tests)
+from support.networks import RELEASED, SHARED
+from support.tiny_models import nearest_engine, tiny_model  # noqa: F401  (fixtures of all tests)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-
-RELEASED = {
-    "LKDN_x2": ".pth",
-    "LKDN_x3": ".pth",
-    "LKDN_x4": ".pth",
-    "LKDN-S_x4": ".pth",
-    "LKDN-S_del_rep_x4": ".pth",
-    "random_LKDN-S_x4": ".safetensors",
-    "random_LKDN-S_idt_x4": ".safetensors",
-}
-
 
 @pytest.fixture(autouse=True)
 def _own_numbers(request):
@@ -46,7 +33,7 @@ def reference(shared):
 @pytest.fixture(scope="session")
 def released(reference):
     """A function that opens a released checkpoint as a network, once."""
-    from keras_models.loading import load_model
+    from keras_models.checkpoints.loading import load_model
 
     opened = {}
 
@@ -62,7 +49,7 @@ def released(reference):
 @pytest.fixture(scope="session")
 def converted(released, tmp_path_factory):
     """A function that gives a released checkpoint's .tflite of 64x64 tiles, once."""
-    from conversion.convert import convert
+    from conversion.convert_model import convert
 
     folder = tmp_path_factory.mktemp("converted")
 
@@ -85,15 +72,3 @@ def software_vulkan():
         assert not os.environ.get("MOBILE_SR_REQUIRE_SHARED"), "the software Vulkan devices must be there in CI"
         pytest.skip("needs the software Vulkan devices: run scripts/gpu_packages.sh")
     return devices
-
-
-def randomise(model, seed=0):
-    """Gives every weight a random value: a fold or a rewrite that is right only for initial weights then fails."""
-    rng = np.random.default_rng(seed)
-
-    def random(shape):
-        fan_in = 4 if len(shape) == 1 else np.prod(shape[:2]) * (1 if shape[-1] == 1 else shape[2])
-        return (rng.standard_normal(shape) / fan_in**0.5).astype("float32")
-
-    model.set_weights([random(w.shape) for w in model.get_weights()])
-    return model

@@ -116,8 +116,8 @@ def other_models() -> dict[str, bytes]:
 def write_parity(model: Path, photos: dict[str, np.ndarray]) -> None:
     """Write what `mobile-sr upscale` makes of the photos into a folder named as the model."""
     sys.path.insert(0, str(REPOSITORY))
-    from conversion.litert import CpuEngine
-    from conversion.upscaling.upscale import upscale_file
+    from conversion.engines.cpu import CpuEngine
+    from conversion.upscaling.pipeline import upscale_file
 
     engine = CpuEngine(model)
     folder = PARITY / model.stem

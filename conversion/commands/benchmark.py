@@ -8,8 +8,8 @@ import typer
 from conversion.commands.options import parse_size, refuse
 
 if TYPE_CHECKING:
-    from conversion.benchmark.host import HostBenchmark
-    from conversion.benchmark.phone import PhoneBenchmark
+    from conversion.measuring.benchmark.host import HostBenchmark
+    from conversion.measuring.benchmark.phone import PhoneBenchmark
 
 
 def benchmark(
@@ -31,8 +31,8 @@ def benchmark(
 ) -> None:
     """Measure time and memory of .tflite files, here or on a phone."""
     from conversion.commands.results import give
-    from keras_models.errors import ModelError
-    from keras_models.outputs import atomic_output
+    from keras_models.system.atomic_files import atomic_output
+    from keras_models.system.errors import ModelError
 
     numbers = [_number("--threads", word) for word in threads.split(",")]
     result: HostBenchmark | PhoneBenchmark
@@ -51,8 +51,8 @@ def benchmark(
 
 
 def _host(files: list[Path], threads: list[int], gpu: bool, runs: int, tiles: str | None, photo: Path | None) -> "HostBenchmark":
-    from conversion.benchmark.host import HostJob, benchmark_on_host
     from conversion.commands.progress import progress_bar
+    from conversion.measuring.benchmark.host import HostJob, benchmark_on_host
 
     sizes = [None] if tiles is None else [parse_size(word, "--tiles") for word in tiles.split(",")]
     with progress_bar("measuring") as advance:
@@ -71,9 +71,9 @@ def _phone(
     profile: bool,
     adb_program: str,
 ) -> "PhoneBenchmark":
-    from conversion.benchmark.adb import Phone
-    from conversion.benchmark.phone import PhoneJob, benchmark_on_phone
-    from keras_models.errors import ModelError
+    from conversion.measuring.benchmark.adb import Phone
+    from conversion.measuring.benchmark.phone import PhoneJob, benchmark_on_phone
+    from keras_models.system.errors import ModelError
 
     if binary is None:
         raise ModelError("--adb: give TFLite's benchmark_model for the phone with --binary PATH; docs/speed.md says where it comes from")
@@ -83,7 +83,7 @@ def _phone(
 
 
 def _number(option: str, word: str) -> int:
-    from keras_models.errors import ModelError
+    from keras_models.system.errors import ModelError
 
     try:
         return int(word)

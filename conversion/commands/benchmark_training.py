@@ -16,16 +16,16 @@ def benchmark_training(
     cache: Annotated[Path | None, typer.Option(help="Folder for the photos' cache; default ~/.cache/mobile-sr.")] = None,
 ) -> None:
     """Measure patches a second, made and consumed."""
-    from keras_models.recipes import Settings
+    from keras_models.training.settings import Settings
 
     settings = Settings(preset, batch=batch, patch=patch, degradation=degradation, precision=precision)
 
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     import_keras()
-    from keras_models.photos import load_photos
-    from keras_models.pipeline_benchmark import measure_pipeline
+    from keras_models.data.photo_set import load_photos
     from keras_models.presets import preset_named
+    from keras_models.training.pipeline_benchmark import measure_pipeline
 
     speed = measure_pipeline(settings, load_photos(data, preset_named(preset).scale, cache))
     typer.echo(

@@ -23,7 +23,7 @@ def compare_optimizers(
     cache: Annotated[Path | None, typer.Option(help="Folder for the photos' cache; default ~/.cache/mobile-sr.")] = None,
 ) -> None:
     """Train a network with Adam and with Adan on the same batches and draw both validation curves."""
-    from keras_models.recipes import Settings
+    from keras_models.training.settings import Settings
 
     settings = Settings(
         preset,
@@ -38,13 +38,13 @@ def compare_optimizers(
         ema=ema,
     )
 
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     import_keras()
     from conversion.commands.training_progress import progress_listener
-    from keras_models.compare_optimizers import compare_optimizers as run
-    from keras_models.photos import load_photos
+    from keras_models.data.photo_set import load_photos
     from keras_models.presets import preset_named
+    from keras_models.training.compare_optimizers import compare_optimizers as run
 
     scale = preset_named(preset).scale
     rates = {"adam": adam_lr, "adan": adan_lr}

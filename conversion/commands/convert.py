@@ -28,7 +28,7 @@ def convert(
     allow_overflow: Annotated[bool, typer.Option(help="Write the file even if half precision overflows inside (CPU use only).")] = False,
 ) -> None:
     """Convert a network to TFLite, safe in half precision or quantized, and write its card beside it; or export it to ONNX."""
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     size = None if tile is None else parse_size(tile)
     network_only: dict[str, object] = {"--whole-image": whole_image, "--float-tensors": float_tensors}
@@ -50,7 +50,7 @@ def convert(
         card = converted.card
         typer.echo(converted.as_text())
     else:
-        from conversion.convert import convert as run
+        from conversion.convert_model import convert as run
 
         card = run(model, output, recipe, size, calibration, allow_overflow, whole_image=whole_image, float_tensors=float_tensors or 0)
     if android is not None:

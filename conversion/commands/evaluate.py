@@ -18,7 +18,7 @@ def evaluate(
     """Measure PSNR and SSIM as the papers do, per image and on average."""
     from conversion.commands.progress import progress_bar
     from conversion.commands.results import give
-    from conversion.evaluate import evaluate_model
+    from conversion.measuring.evaluate import evaluate_model
 
     with progress_bar("evaluating") as advance:
         result = evaluate_model(model, data, bicubic, threads, advance)

@@ -11,13 +11,13 @@ def fold(
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras (or .safetensors) to write.")],
 ) -> None:
     """Fold a training form into the smaller deploy form and print the measured error."""
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     import_keras()
-    from conversion.network_files import save_network
+    from keras_models.checkpoints.loading import load_model
+    from keras_models.checkpoints.saving import save_network
     from keras_models.folding import fold as fold_network
     from keras_models.folding import fold_error
-    from keras_models.loading import load_model
 
     network = load_model(model)
     deploy = fold_network(network)

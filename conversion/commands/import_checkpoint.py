@@ -14,11 +14,11 @@ def import_checkpoint(
     ] = None,
 ) -> None:
     """Read a checkpoint without running anything in it, and write it as .keras or .safetensors."""
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     import_keras()
-    from conversion.network_files import save_network
-    from keras_models.loading import load_model
+    from keras_models.checkpoints.loading import load_model
+    from keras_models.checkpoints.saving import save_network
 
     network = load_model(checkpoint, variant)
     save_network(network, output)

@@ -12,6 +12,6 @@ def inspect(
 ) -> None:
     """Print what a .tflite is: tensors, operations, quantization, CPU partitions, GPU verdict, metadata."""
     from conversion.commands.results import give
-    from conversion.inspect import inspect_tflite
+    from conversion.measuring.inspection import inspect_tflite
 
     give(inspect_tflite(file), json_output)

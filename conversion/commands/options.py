@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import typer
 
-from keras_models.errors import ModelError
+from keras_models.system.errors import ModelError
 
 
 def parse_size(text: str, option: str = "--tile") -> tuple[int, int]:

@@ -7,7 +7,7 @@ import typer
 
 
 def page(
-    models: Annotated[list[str], typer.Argument(help="Preset names, .keras, .pth, .safetensors, .npz, .onnx, or .tflite with float input.")],
+    models: Annotated[list[str], typer.Argument(help="Presets, .keras, .pth, .safetensors, .npz, .onnx, or .tflite with float input.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .html to write.")],
     packages: Annotated[
         Path | None,
@@ -15,7 +15,7 @@ def page(
     ] = None,
 ) -> None:
     """Write one self-contained page that upscales photos in any browser, offline; several models are a choice in it."""
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     import_keras()
     from conversion.webpage.build import write_page

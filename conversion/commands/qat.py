@@ -29,7 +29,7 @@ def qat(
     cache: Annotated[Path | None, typer.Option(help="Folder for the photos' cache; default ~/.cache/mobile-sr.")] = None,
 ) -> None:
     """Train a network to bear 8 bits and write it as a full-integer .tflite; stops and resumes at will."""
-    from conversion.qat.settings import settings_for
+    from conversion.quantization.qat.settings import settings_for
 
     folder = out or (output.with_name(f"{output.stem}_run") if output else None)
     if folder is None:
@@ -39,11 +39,11 @@ def qat(
     given = locals()
     settings = settings_for(**{name: given[name] for name in names if given[name] is not None})
 
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     import_keras()
     from conversion.commands.training_progress import progress_listener
-    from conversion.qat.run import QatRun, quantize
+    from conversion.quantization.qat.run import QatRun, quantize
 
     result = quantize(model, QatRun(folder, data, val, cache), settings, size, io, progress_listener(), output)
     typer.echo(

@@ -21,11 +21,11 @@ def recipes(
     """Convert a network by every recipe and compare size, time and quality; names the tensors that int8 hurts most."""
     from conversion.commands.progress import progress_bar
     from conversion.commands.results import give
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     size = parse_size(tile)
     import_keras()
-    from conversion.report.recipes import plot, recipe_report
+    from conversion.measuring.recipe_table import plot, recipe_report
 
     with progress_bar("measuring") as advance:
         result = recipe_report(model, data, calibration, output, qat or (), size, runs, advance)

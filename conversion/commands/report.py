@@ -18,10 +18,10 @@ def report(
 ) -> None:
     """Write one self-contained page: before and after, quality, recipes, operations, GPU verdict, curves, model card."""
     from conversion.commands.progress import progress_bar
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     import_keras()
-    from conversion.report.build import write_report
+    from conversion.measuring.report.build import write_report
 
     command = shlex.join(["mobile-sr", *sys.argv[1:]])
     with progress_bar("measuring") as advance:

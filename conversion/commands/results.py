@@ -23,7 +23,7 @@ def give(result: Result, json_output: str | None) -> None:
         typer.echo(json.dumps(result.as_json(), indent=1))
         return
     if json_output is not None:
-        from keras_models.outputs import atomic_output
+        from keras_models.system.atomic_files import atomic_output
 
         with atomic_output(Path(json_output)) as temporary:
             temporary.write_text(json.dumps(result.as_json(), indent=1) + "\n")

@@ -36,19 +36,19 @@ def train(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard, in RUN/tensorboard.")] = False,
 ) -> None:
     """Train a network on a folder of photos; stops and resumes at will."""
-    from keras_models.recipes import settings_for
+    from keras_models.training.settings import settings_for
 
     given = {name: value for name, value in locals().items() if name in _SETTINGS}
     settings = settings_for(**given)
 
-    from conversion.silence import import_keras
+    from keras_models.system.quiet import import_keras
 
     import_keras()
     from conversion.commands.training_progress import progress_listener
-    from keras_models.devices import use_all_devices
-    from keras_models.photos import load_photos
+    from keras_models.data.data_parallel import use_all_devices
+    from keras_models.data.photo_set import load_photos
     from keras_models.presets import preset_named
-    from keras_models.training import train as run
+    from keras_models.training.run import train as run
 
     if devices:
         use_all_devices(settings.batch)

@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 
 from conversion.commands.progress import progress_bar
-from keras_models.errors import TrainingError
-from keras_models.training import Listener
+from keras_models.system.errors import TrainingError
+from keras_models.training.run import Listener
 
 
 def progress_listener(tensorboard: Path | None = None) -> Listener:

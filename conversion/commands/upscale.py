@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from conversion.commands.progress import progress_bar
-from keras_models.errors import ImageError, ModelError
+from keras_models.system.errors import ImageError, ModelError
 
 if TYPE_CHECKING:
-    from conversion.upscaling.upscale import Engine, UpscaleOptions
+    from conversion.upscaling.pipeline import Engine, UpscaleOptions
 
 DEFAULT_MODEL = "lkdn-s-x4"
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
@@ -38,7 +38,7 @@ def upscale(
     if image_format is not None and image_format not in _SUFFIXES:
         raise ImageError(f"--format {image_format}: give {', '.join(_SUFFIXES)}")
 
-    from conversion.upscaling.upscale import UpscaleOptions
+    from conversion.upscaling.pipeline import UpscaleOptions
 
     options = UpscaleOptions(tile, halo, quality, factor, width, overwrite, max_megapixels)
     _check_input(input_path, max_megapixels)
@@ -65,8 +65,8 @@ def _check_input(source: Path, max_megapixels: float) -> None:
 
 
 def _cpu_engine(model: str, threads: int | None) -> "Engine":
-    from conversion.model_files import tflite_for
-    from conversion.whole_image import open_engine
+    from conversion.engines.tflite_cache import tflite_for
+    from conversion.engines.whole_image import open_engine
 
     return open_engine(tflite_for(model), threads)
 
@@ -74,10 +74,10 @@ def _cpu_engine(model: str, threads: int | None) -> "Engine":
 @contextlib.contextmanager
 def _gpu_engine(model: str) -> Iterator["Engine"]:
     """Says on which device it runs."""
+    from conversion.engines.gpu import window_engine
+    from conversion.engines.tflite_cache import tflite_for
     from conversion.gpu.devices import system_device
     from conversion.gpu.engine import NoVulkanDevice
-    from conversion.gpu.window_engine import window_engine
-    from conversion.model_files import tflite_for
 
     nothing = ModelError("--gpu: no GPU with a Vulkan driver on this machine: leave --gpu out to run on the CPU")
     device = system_device()
@@ -107,7 +107,7 @@ def _output_file(source: Path, output: Path | None, ending: str, image_format: s
 
 
 def _file(source: Path, target: Path, engine: "Engine", options: "UpscaleOptions") -> None:
-    from conversion.upscaling.upscale import upscale_file
+    from conversion.upscaling.pipeline import upscale_file
 
     with progress_bar(source.name) as progress:
         upscale_file(source, target, engine, options, progress)

@@ -16,8 +16,8 @@ def verify(
 ) -> None:
     """Run a .tflite on built-in images: difference to its source, CPU partitions, half precision's range, the GPU engine."""
     from conversion.commands.results import give
-    from conversion.verify import verify_tflite
-    from keras_models.errors import ModelError
+    from conversion.measuring.verify import verify_tflite
+    from keras_models.system.errors import ModelError
 
     if data is not None and not gpu:
         raise ModelError("--data: only --gpu takes its tiles from photos: add --gpu or leave --data out")

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_models.outputs import cache_folder
+from keras_models.system.atomic_files import cache_folder
 
 _SYSTEM_FOLDERS = ("/etc/vulkan/icd.d", "/usr/local/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d")
 _SOFTWARE = ("swiftshader", "lavapipe")  # float32 only; float32 and true float16

@@ -12,8 +12,8 @@ import numpy as np
 
 from conversion.gpu.devices import VulkanDevice
 from conversion.gpu.run import MARK
-from keras_models.errors import ModelError
-from keras_models.isolation import python_module
+from keras_models.system.errors import ModelError
+from keras_models.system.sandbox import python_module
 
 TIME_LIMIT_S = 900.0
 _ADAPTER = re.compile(r"Selected adapter: (.*?), arch=.*adapterType=([^\n]*)")

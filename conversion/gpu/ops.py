@@ -1,7 +1,7 @@
 """Would a phone's GPU take this .tflite whole? Checked against a table of operators, without running anything.
 
 The table (ops.json) was read from the GPU delegate's sources and corrected where LiteRT's engine did otherwise when it ran;
-tests/test_gpu_ops.py compares the two on tiny files, operation by operation.
+tests/conversion/gpu/test_gpu_ops.py compares the two on tiny files, operation by operation.
 """
 
 import functools

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.calibration import photo_crops, synthetic_images
+from conversion.calibration_images import photo_crops, synthetic_images
+from conversion.engines.cpu import CpuEngine
 from conversion.gpu.devices import VulkanDevice, software_devices, system_device
 from conversion.gpu.engine import TIME_LIMIT_S, GpuJob, GpuRefusal, GpuRun, NoVulkanDevice, run_on_gpu
-from conversion.litert import CpuEngine
 from conversion.tflite.file import read_tflite
-from keras_models.errors import ModelError
+from keras_models.system.errors import ModelError
 
 SINGLE_TOLERANCE = 1e-4
 HALF_PHOTO_PSNR = 50.0  # dB to the CPU's float32, on photographs

@@ -9,17 +9,17 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from conversion.calibration import photo_crops, synthetic_images
-from conversion.card import sha256_of, source_facts, source_of
+from conversion.calibration_images import photo_crops, synthetic_images
+from conversion.graph.exact_rewrites import clip_output
+from conversion.graph.half_range import within_half_range
+from conversion.graph.ir import Graph, Node, graph_of
+from conversion.model_card import sha256_of, source_facts, source_of
 from conversion.onnx.load import OPSET
 from conversion.onnx.rescaling import open_session
-from conversion.rescaling import within_half_range
-from conversion.rewrites import clip_output
-from keras_models.errors import ConversionError
+from keras_models.checkpoints.loading import load_model
 from keras_models.folding import fold
-from keras_models.graph import Graph, Node, graph_of
-from keras_models.loading import load_model
-from keras_models.outputs import atomic_output
+from keras_models.system.atomic_files import atomic_output
+from keras_models.system.errors import ConversionError
 
 TOLERANCE = 2e-5
 CALIBRATION_SIDE = 64
@@ -163,7 +163,7 @@ EMIT: dict[str, Callable[[_Writer, Node, list[str]], str]] = {
         "Clip", [*inputs, *(writer.constant(np.float32(node.attrs[key])) for key in ("low", "high"))]
     ),
 }
-"""Operation of `keras_models.graph` -> its ONNX nodes; gives the name of the result."""
+"""Operation of `conversion.graph.ir` -> its ONNX nodes; gives the name of the result."""
 
 
 def _difference(deploy: keras.Model, proto: onnx.ModelProto) -> float:

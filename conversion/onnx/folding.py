@@ -9,7 +9,7 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from conversion.onnx.graph import OnnxGraph, OnnxNode
-from keras_models.errors import ConversionError, one_line
+from keras_models.system.errors import ConversionError, one_line
 
 LARGEST_CONSTANT = 1 << 24
 """Elements that a computed constant may have; a larger one stays an operation."""

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from keras_models.errors import ConversionError
+from keras_models.system.errors import ConversionError
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from conversion.onnx.graph import OnnxGraph
-from keras_models.errors import ConversionError, ModelError, one_line
+from keras_models.system.errors import ConversionError, ModelError, one_line
 
 MAX_BYTES = 1 << 29
 """Weights and graph together; the largest published super-resolution networks for phones have a hundredth of it."""

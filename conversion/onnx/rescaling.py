@@ -1,4 +1,4 @@
-"""Powers of two that keep a foreign ONNX graph inside half precision, exact in float32: `conversion.rescaling` for ONNX.
+"""Powers of two that keep a foreign ONNX graph inside half precision, exact in float32: `conversion.graph.half_range` for ONNX.
 
 A Conv may give its result at any scale if all that reads it undoes the scale (another Conv, a norm) or hands it to
 something that does (a product). Weights and the norm's epsilon are scaled along.
@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import onnxruntime
 
-from conversion.engine_facts import scale_to_target
+from conversion.graph.hardware_limits import scale_to_target
 from conversion.onnx.convs import conv_of, store
 from conversion.onnx.graph import OnnxGraph, OnnxNode
 from conversion.onnx.norms import match_norm

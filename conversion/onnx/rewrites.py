@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from conversion.engine_facts import MAX_CONCATENATION
-from conversion.onnx.branches import merge_parallel, merge_pointwise, merge_repeated_inputs
+from conversion.graph.hardware_limits import MAX_CONCATENATION
+from conversion.onnx.border_bias import fold_rings
 from conversion.onnx.folding import drop_identities, fold_constants, merge_twins
 from conversion.onnx.graph import OnnxGraph
 from conversion.onnx.norms import centre_norms, channels_first_norms, lower_layer_norms, plain_powers
-from conversion.onnx.rings import fold_rings
+from conversion.onnx.parallel_convs import merge_parallel, merge_pointwise, merge_repeated_inputs
 from conversion.onnx.shuffles import name_shuffles, reorder_shuffles
 
 MAX_ROUNDS = 50

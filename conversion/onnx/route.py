@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.calibration import photo_crops, synthetic_images
-from conversion.card import Card, made_card, sha256_of, source_facts, tool_versions
-from conversion.export import DEFAULT_TILE, to_tflite
-from conversion.halo import measure_halo
-from conversion.litert import CpuEngine
+from conversion.calibration_images import photo_crops, synthetic_images
+from conversion.engines.cpu import CpuEngine
+from conversion.measuring.halo import measure_halo
+from conversion.model_card import Card, made_card, sha256_of, source_facts, tool_versions
+from conversion.tflite.converter import DEFAULT_TILE, to_tflite
 from conversion.tflite.output import check_target, write_tflite
-from keras_models.errors import ConversionError
-from keras_models.isolation import Limits, isolated
-from keras_models.json_text import json_object
+from keras_models.system.errors import ConversionError
+from keras_models.system.json_text import json_object
+from keras_models.system.sandbox import Limits, isolated
 
 READING_TIME_S, READING_BYTES = 120, 2 << 30
 """Limits for reading and rewriting at `DEFAULT_TILE`, and in proportion for a larger --tile; a small network needs 10 s."""

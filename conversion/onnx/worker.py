@@ -1,7 +1,7 @@
 """The part of the ONNX route that reads a foreign file, in a process of its own: a hostile model may crash or exhaust only that.
 
 `prepare` leaves rewritten.onnx and images.npz (what the untouched file makes of some images) in a folder. It is called by
-`keras_models.isolation`, and imports neither Keras nor TensorFlow.
+`keras_models.system.sandbox`, and imports neither Keras nor TensorFlow.
 """
 
 from collections import Counter
@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from conversion.calibration import photo_crops, synthetic_images
+from conversion.calibration_images import photo_crops, synthetic_images
+from conversion.engines.predictor import open_onnx
 from conversion.onnx.graph import OnnxGraph
 from conversion.onnx.load import fixed_graph, read_onnx
 from conversion.onnx.receptive import receptive_radius
 from conversion.onnx.rescaling import open_session, rescale_onnx
 from conversion.onnx.rewrites import rewrite
-from conversion.predictors import open_onnx
-from keras_models.errors import ConversionError, one_line
+from keras_models.system.errors import ConversionError, one_line
 
 TOLERANCE = 1e-4
 """Largest difference to the untouched file, as a part of the range that its outputs span (at least 1)."""
@@ -75,7 +75,7 @@ def read_for_conversion(folder: str, path: str, tile: list[int] | None, default:
 
 
 def run_small(path: str) -> None:
-    """Reads a model, opens it in onnxruntime and runs it on a small picture, as `conversion.predictors` does.
+    """Reads a model, opens it in onnxruntime and runs it on a small picture, as `conversion.engines.predictor` does.
 
     Raises:
         ModelError: it is no super-resolution network that runs at any size, or its weights lie outside of its folder.

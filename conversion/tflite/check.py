@@ -6,7 +6,7 @@ from typing import Any
 
 import flatbuffers
 
-from keras_models.errors import ModelError
+from keras_models.system.errors import ModelError
 
 MAX_PARTS = 50_000
 """Tensors, operations, buffers and names of a file; a network for phones has hundreds."""

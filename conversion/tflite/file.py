@@ -9,7 +9,7 @@ import numpy as np
 
 from conversion.tflite.check import packed, parse_checked, read_checked
 from conversion.tflite.names import operation_name, text_of, type_name
-from keras_models.json_text import json_object
+from keras_models.system.json_text import json_object
 
 METADATA_NAME = "mobile_sr"
 

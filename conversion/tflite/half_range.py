@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.silence import silenced
+from keras_models.system.quiet import silenced
 
 HALF_MAX = 65504.0
 

@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from keras_models.errors import printable
+from keras_models.system.errors import printable
 
 
 def operation_name(code: Any) -> str:

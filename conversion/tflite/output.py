@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.card import Card
-from conversion.export import check_contract
+from conversion.model_card import Card
+from conversion.tflite.converter import check_contract
 from conversion.tflite.file import read_tflite, with_metadata
 from conversion.tflite.half_range import HALF_MAX, measure_half_range
-from keras_models.errors import ConversionError
-from keras_models.outputs import atomic_output
+from keras_models.system.atomic_files import atomic_output
+from keras_models.system.errors import ConversionError
 
 
 def check_target(target: str | Path) -> Path:

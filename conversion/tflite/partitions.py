@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from conversion.silence import silenced
-from keras_models.errors import ModelError
-from keras_models.isolation import isolated
+from keras_models.system.errors import ModelError
+from keras_models.system.quiet import silenced
+from keras_models.system.sandbox import isolated
 
 PRELOADED = ("ai_edge_litert.interpreter",)
-"""For `count_here`, see `keras_models.isolation`."""
+"""For `count_here`, see `keras_models.system.sandbox`."""
 
 
 def cpu_partitions(path: str | Path) -> int:

@@ -1,8 +1,8 @@
 """The same .tflite for another static tile, without converting again: the interpreter's shapes are written into the file."""
 
-from conversion.silence import silenced
 from conversion.tflite.check import packed, parse_checked
-from keras_models.errors import ModelError, one_line
+from keras_models.system.errors import ModelError, one_line
+from keras_models.system.quiet import silenced
 
 
 def at_tile(data: bytes, height: int, width: int) -> bytes:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from conversion.upscaling.image_writers import check_writable
 from conversion.upscaling.images import IMAGE_SUFFIXES, ImageKind, ImageReader
-from conversion.upscaling.upscale import Engine, Progress, UpscaleOptions, plan_file, refuse_large_factor, upscale_file
-from keras_models.errors import ImageError, MobileSRError
-from keras_models.outputs import make_folder
+from conversion.upscaling.pipeline import Engine, Progress, UpscaleOptions, plan_file, refuse_large_factor, upscale_file
+from keras_models.system.atomic_files import make_folder
+from keras_models.system.errors import ImageError, MobileSRError
 
 
 @dataclass(frozen=True)

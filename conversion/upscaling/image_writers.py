@@ -10,8 +10,8 @@ import numpy as np
 
 from conversion.upscaling.images import ImageKind, vips_reason, with_metadata
 from conversion.upscaling.png_stream import PngStream
-from keras_models.errors import ImageError
-from keras_models.outputs import atomic_output, scratch_file
+from keras_models.system.atomic_files import atomic_output, scratch_file
+from keras_models.system.errors import ImageError
 
 if TYPE_CHECKING:
     import pyvips

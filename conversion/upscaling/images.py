@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_models.errors import ImageError
+from keras_models.system.errors import ImageError
 
 if TYPE_CHECKING:
     import pyvips

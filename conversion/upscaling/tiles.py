@@ -8,7 +8,7 @@ engine allocates once. All numbers are low-resolution pixels but those of `Span.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from keras_models.errors import MobileSRError
+from keras_models.system.errors import MobileSRError
 
 
 @dataclass(frozen=True)

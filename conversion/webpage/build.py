@@ -20,8 +20,8 @@ from markupsafe import Markup
 from conversion.webpage import litert_js
 from conversion.webpage.bundle import joined
 from conversion.webpage.models import WINDOW, PageModel, card_text, page_model
-from keras_models.errors import ModelError, OutputError
-from keras_models.outputs import atomic_output
+from keras_models.system.errors import ModelError, OutputError
+from keras_models.system.atomic_files import atomic_output
 
 Read = Callable[[str], str]
 _POLICY = (

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from keras_models.errors import ModelError
-from keras_models.outputs import atomic_output, cache_folder, make_folder
+from keras_models.system.errors import ModelError
+from keras_models.system.atomic_files import atomic_output, cache_folder, make_folder
 
 VERSION = "2.5.3"
 # Without relaxed SIMD: one build for every browser, no slower here (docs/page.md). It has WebGPU and the processor in it.

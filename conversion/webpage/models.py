@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.litert import CpuEngine
+from conversion.engines.cpu import CpuEngine
 from conversion.tflite.file import read_tflite
 from conversion.tflite.retile import at_tile
-from conversion.whole_image import open_engine
-from keras_models.errors import ModelError
+from conversion.engines.whole_image import open_engine
+from keras_models.system.errors import ModelError
 from keras_models.presets import preset_meant
 
 WINDOW = 256
@@ -59,7 +59,7 @@ def page_model(model: str, window: int = WINDOW) -> PageModel:
     """
     if Path(model).suffix.lower() == ".tflite" and preset_meant(model) is None:
         return _from_tflite(Path(model).name, Path(model), window)
-    from conversion.convert import convert
+    from conversion.convert_model import convert
 
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "model.tflite"

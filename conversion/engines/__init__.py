@@ -1,0 +1,1 @@
+"""What runs a model: the CPU, a GPU, whole-image passes, any model as a function."""

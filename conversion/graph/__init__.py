@@ -1,0 +1,1 @@
+"""One flat representation of a network, its operations, and exact rewrites of it."""

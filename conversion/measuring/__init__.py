@@ -1,0 +1,1 @@
+"""What can be said of a model: quality, agreement, contents, speed, reports."""

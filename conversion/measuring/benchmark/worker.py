@@ -1,0 +1,121 @@
+"""The process that measures one .tflite at one setting; `conversion.measuring.benchmark.host` starts it and reads the JSON on its last line.
+
+    python -m conversion.measuring.benchmark.worker SETTING
+
+SETTING is the JSON of `measure`'s arguments. It has a process of its own because the largest resident memory is a process'.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_models.system.errors import MobileSRError
+
+
+def statistics(seconds: Sequence[float], pixels: int) -> dict[str, Any]:
+    """Median, 90th percentile and minimum of times, as fields of `conversion.measuring.benchmark.host.HostRun`.
+
+    Args:
+        seconds: of each run.
+        pixels: low-resolution pixels of a run.
+    """
+    ms = np.asarray(seconds) * 1e3
+    fastest = float(ms.min())
+    spread = {"median_ms": float(np.median(ms)), "p90_ms": float(np.percentile(ms, 90)), "min_ms": fastest}
+    return {**spread, "runs": len(ms), "us_per_pixel": fastest * 1e3 / pixels}
+
+
+def measure(file: str, threads: int, tile: list[int] | None, runs: int, photo: str | None) -> dict[str, float | int | str | None]:
+    """Times one file; the keys are fields of `conversion.measuring.benchmark.host.HostRun`.
+
+    Args:
+        file: a .tflite; every input is fed random numbers.
+        threads: CPU threads.
+        tile: (height, width), None for the file's own.
+        runs: timed runs, after the first.
+        photo: upscaled from file to file after that, None for no photo.
+
+    Raises:
+        ValueError: LiteRT cannot run the file at this size (or a RuntimeError).
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    begun = time.perf_counter()
+    interpreter = Interpreter(file, num_threads=threads)
+    image = next((t for t in interpreter.get_input_details() if len(t["shape"]) == 4 and t["shape"][-1] == 3), None)
+    if image is None:
+        raise ValueError("no input [1, h, w, 3]: not a network of images")
+    height, width = tile or map(int, image["shape"][1:3])
+    if tile:
+        interpreter.resize_tensor_input(image["index"], (1, height, width, 3), strict=False)
+    interpreter.allocate_tensors()
+    opened = time.perf_counter()
+    random = np.random.default_rng(0)
+    for tensor in interpreter.get_input_details():
+        values = random.random(tensor["shape"], np.float32)
+        if np.issubdtype(tensor["dtype"], np.integer):
+            values *= np.iinfo(tensor["dtype"]).max
+        interpreter.set_tensor(tensor["index"], values.astype(tensor["dtype"]))
+    seconds = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        interpreter.invoke()
+        seconds.append(time.perf_counter() - start)
+    return {
+        "tile": f"{height}x{width}",
+        "init_ms": (opened - begun) * 1e3,
+        "first_ms": seconds[0] * 1e3,
+        **statistics(seconds[1:], height * width),
+        "peak_mb": _peak_mb(),
+        "photo_mp_s": None if photo is None else photo_speed(file, threads, tile, Path(photo)),
+    }
+
+
+def photo_speed(file: str, threads: int, tile: list[int] | None, photo: Path) -> float:
+    """Low-resolution megapixels a second of `upscale_file`, reading and writing included.
+
+    Args:
+        file: a .tflite.
+        threads: CPU threads.
+        tile: its larger side is the tiles' core, None for the default.
+        photo: an image file.
+    """
+    import tempfile
+
+    from conversion.engines.whole_image import open_engine
+    from conversion.upscaling.images import ImageReader
+    from conversion.upscaling.pipeline import UpscaleOptions, upscale_file
+
+    engine, kind = open_engine(file, threads), ImageReader(photo).kind
+    options = UpscaleOptions(tile=max(tile) if tile and engine.resizable else None)
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        upscale_file(photo, Path(folder) / "upscaled.png", engine, options)
+        return kind.height * kind.width / 1e6 / (time.perf_counter() - begun)
+
+
+def _peak_mb() -> float | None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def main() -> None:
+    """Prints the result as JSON; what LiteRT or the photo refuses is one line on standard error."""
+    try:
+        result = measure(**json.loads(sys.argv[1]))
+    except (MobileSRError, RuntimeError, ValueError) as error:
+        sys.exit(" ".join(str(error).split()))
+    sys.stdout.write("\n" + json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main()

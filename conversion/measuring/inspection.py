@@ -1,0 +1,142 @@
+"""What a .tflite is, as one object: tensors, operations, quantization, partitions, contract and metadata."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from conversion.gpu.ops import check_gpu
+from conversion.tflite.file import Tensor, TFLiteFile, read_tflite
+from conversion.tflite.partitions import cpu_partitions
+from keras_models.system.errors import printable
+
+REPORT_VERSION = 2
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """An input or output: name in the signature, shape, dtype, quantization (scale, zero point) or None."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: tuple[float, int] | None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Everything that can be told of a file without an image.
+
+    Attributes:
+        file: its name.
+        size: bytes.
+        scale: upscaling factor, None if the shapes do not look like super-resolution.
+        inputs: the graph's inputs.
+        outputs: the graph's outputs.
+        signatures: key -> (input names, output names).
+        operations: name -> how often.
+        dtypes: dtype -> number of tensors that are computed (not constants).
+        weights_bytes: bytes of constants by dtype.
+        max_rank: largest rank of any tensor.
+        cpu_partitions: pieces that XNNPACK runs it in; 1 is whole.
+        gpu_compatible: a phone's GPU would take all of it.
+        gpu_reasons: why not.
+        gpu_table: version and source of the operator table behind the verdict.
+        card: the project's metadata, None in a foreign file.
+        metadata: names of all metadata entries.
+        version: of this schema.
+    """
+
+    file: str
+    size: int
+    scale: int | None
+    inputs: tuple[TensorReport, ...]
+    outputs: tuple[TensorReport, ...]
+    signatures: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    operations: dict[str, int]
+    dtypes: dict[str, int]
+    weights_bytes: dict[str, int]
+    max_rank: int
+    cpu_partitions: int
+    gpu_compatible: bool
+    gpu_reasons: tuple[str, ...]
+    gpu_table: str
+    card: dict | None
+    metadata: tuple[str, ...]
+    version: int = REPORT_VERSION
+
+    def as_json(self) -> dict:
+        """JSON-ready."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """The same for people."""
+        counts = ", ".join(f"{count} {name}" for name, count in self.operations.items())
+        lines = [
+            f"{self.file}: {self.size:,} bytes, " + (f"super-resolution x{self.scale}" if self.scale else "not super-resolution"),
+            *(f"input      {_tensor_line(t)}" for t in self.inputs),
+            *(f"output     {_tensor_line(t)}" for t in self.outputs),
+            *(f"signature  {key}: {', '.join(ins)} -> {', '.join(outs)}" for key, (ins, outs) in self.signatures.items()),
+            f"operations {sum(self.operations.values())}: {counts}",
+            f"computed   {', '.join(f'{n} {d}' for d, n in self.dtypes.items())}; highest rank {self.max_rank}",
+            f"constants  {', '.join(f'{n:,} bytes {d}' for d, n in self.weights_bytes.items())}",
+            f"CPU        {'one XNNPACK partition' if self.cpu_partitions == 1 else f'{self.cpu_partitions} partitions'}",
+            f"GPU        {'compatible' if self.gpu_compatible else 'NOT compatible'} by operator table {self.gpu_table}",
+            *(f"GPU        {reason}" for reason in self.gpu_reasons),
+        ]
+        if self.card is None:
+            lines.append(f"metadata   no mobile_sr card ({', '.join(self.metadata) or 'none at all'})")
+        else:
+            lines += [f"card       {key}: {value}" for key, value in self.card.items()]
+        return "\n".join(map(printable, lines))
+
+
+def inspect_tflite(path: str | Path) -> Inspection:
+    """Reads everything back from any .tflite.
+
+    Raises:
+        ModelError: not a readable .tflite.
+    """
+    file = read_tflite(path)
+    gpu = check_gpu(path)
+    sizes: Counter[str] = Counter()
+    for tensor in file.tensors:
+        if tensor.constant:
+            sizes[tensor.dtype] += tensor.bytes
+    return Inspection(
+        file=file.path.name,
+        size=file.size,
+        scale=_scale(file),
+        inputs=tuple(_report(file.tensors[i]) for i in file.inputs),
+        outputs=tuple(_report(file.tensors[i]) for i in file.outputs),
+        signatures=file.signatures,
+        operations=dict(Counter(op.name for op in file.operations).most_common()),
+        dtypes=dict(Counter(t.dtype for t in file.tensors if not t.constant).most_common()),
+        weights_bytes=dict(sizes.most_common()),
+        max_rank=max((len(t.shape) for t in file.tensors), default=0),
+        cpu_partitions=cpu_partitions(path),
+        gpu_compatible=gpu.compatible,
+        gpu_reasons=gpu.reasons,
+        gpu_table=gpu.table,
+        card=file.card,
+        metadata=tuple(file.metadata),
+    )
+
+
+def _scale(file: TFLiteFile) -> int | None:
+    if len(file.inputs) != 1 or len(file.outputs) != 1:
+        return None
+    source, result = (file.tensors[i].shape for i in (file.inputs[0], file.outputs[0]))
+    if len(source) != 4 or len(result) != 4 or source[-1] != 3 or result[-1] != 3 or not source[1] or not source[2]:
+        return None
+    scale = result[1] // source[1]
+    return scale if scale and result[1:3] == (source[1] * scale, source[2] * scale) else None
+
+
+def _report(tensor: Tensor) -> TensorReport:
+    quantization = (tensor.scales[0], tensor.zero_points[0]) if tensor.scales and tensor.zero_points else None
+    return TensorReport(tensor.name, tensor.shape, tensor.dtype, quantization)
+
+
+def _tensor_line(tensor: TensorReport) -> str:
+    quantized = f", scale {tensor.quantization[0]:g}, zero point {tensor.quantization[1]}" if tensor.quantization else ""
+    return f"{tensor.name} {list(tensor.shape)} {tensor.dtype}{quantized}"

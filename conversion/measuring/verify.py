@@ -1,0 +1,154 @@
+"""Is a .tflite what it claims to be? Agreement with its source, partitions, half precision's range and the GPU engine, measured."""
+
+from dataclasses import asdict, dataclass
+from math import log10
+from pathlib import Path
+
+import numpy as np
+
+from conversion.calibration_images import photo_like_images, synthetic_images
+from conversion.engines.cpu import CpuEngine
+from conversion.engines.predictor import open_predictor
+from conversion.gpu.verify import GpuVerdict, verify_on_gpu
+from conversion.measuring.inspection import inspect_tflite
+from conversion.tflite.half_range import measure_half_range
+from keras_models.system.errors import ModelError
+
+FLOAT32_TOLERANCE = 2e-5
+FLOAT16_TOLERANCE = 2e-2  # weights of 11 bits; one pixel in millions may move by a grey level or two
+INTEGER_PSNR = 32.0  # dB; files of this project have 34 to 38, the converter's own quantization of the same networks 29 to 30
+REPORT_VERSION = 3
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was measured on the built-in calibration images.
+
+    Attributes:
+        file: the .tflite.
+        against: the model it was compared with, None if none was given.
+        max_error: largest absolute difference to it (outputs clipped to [0, 1]), None if not compared.
+        psnr: dB to it on built-in images that are as sharp as photographs can be, None if not compared.
+        quantized: 8-bit or 16-bit integers are in it; such a file is judged by `psnr`, others by `max_error`.
+        tolerance: what `max_error` may be at most, or `psnr` at least.
+        cpu_partitions: pieces that XNNPACK runs it in.
+        half_max: largest intermediate, None for integer files.
+        half_tensor: the tensor that reaches it.
+        finite: no NaN or infinity in any output.
+        range: smallest and largest output.
+        gpu: what the GPU engine did, None if it was not asked for.
+        problems: what is wrong, empty if nothing is.
+        version: of this schema.
+    """
+
+    file: str
+    against: str | None
+    max_error: float | None
+    psnr: float | None
+    quantized: bool
+    tolerance: float
+    cpu_partitions: int
+    half_max: float | None
+    half_tensor: str | None
+    finite: bool
+    range: tuple[float, float]
+    gpu: GpuVerdict | None
+    problems: tuple[str, ...]
+    version: int = REPORT_VERSION
+
+    def as_json(self) -> dict:
+        """JSON-ready."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """The same for people."""
+        half = "integer file" if self.half_max is None else f"{self.half_max:.4g} ({self.half_tensor})"
+        compared = "not compared (give --against MODEL)"
+        if self.max_error is not None:
+            compared = f"{self.max_error:.2g}, {self.psnr:.1f} dB to {self.against}, {self._bound()}"
+        lines = [
+            f"{self.file}: {'ok' if not self.problems else 'FAILED'}",
+            f"largest difference   {compared}",
+            f"CPU partitions       {self.cpu_partitions}",
+            f"largest intermediate {half}, half ends at 65504",
+            f"output               {self.range[0]:.3f} to {self.range[1]:.3f}, {'finite' if self.finite else 'NOT FINITE'}",
+        ]
+        if self.gpu is not None:
+            lines.append(self.gpu.as_text())
+        return "\n".join([*lines, *(f"problem              {problem}" for problem in self.problems)])
+
+    def _bound(self) -> str:
+        return f"wanted {self.tolerance:g} dB or more" if self.quantized else f"allowed {self.tolerance:g}"
+
+
+def verify_tflite(
+    path: str | Path,
+    against: str | Path | None = None,
+    threads: int | None = None,
+    gpu: bool = False,
+    photos: str | Path | None = None,
+) -> Verification:
+    """Runs a file on the built-in images at its own tile size and compares.
+
+    Args:
+        path: the .tflite.
+        against: any model of the same scale.
+        threads: of the CPU engine.
+        gpu: run the GPU engine too.
+        photos: folder of photos for the GPU engine's tiles; without it dead leaves stand in.
+
+    Raises:
+        ModelError: the file or the model cannot be read, their scales differ, or the GPU engine cannot be run at all.
+    """
+    inspection, engine = inspect_tflite(path), CpuEngine(path, threads)
+    images = synthetic_images(*engine.tile)
+    outputs = [engine.run(image[0]) for image in images]
+    integers = {"int8", "uint8", "int16"} & {*inspection.dtypes, *inspection.weights_bytes}
+    half = None if integers & {*inspection.dtypes} else measure_half_range(path, images)
+    tolerance = INTEGER_PSNR if integers else FLOAT16_TOLERANCE if "float16" in inspection.weights_bytes else FLOAT32_TOLERANCE
+    error, psnr = (None, None) if against is None else _difference(engine, against, images, outputs)
+    finite = all(np.isfinite(y).all() for y in outputs)
+    problems = []
+    if not finite:
+        problems.append("an output is not finite")
+    if psnr is not None and integers and not psnr >= tolerance:
+        problems.append(f"only {psnr:.1f} dB to {against}")
+    if error is not None and not integers and not error <= tolerance:
+        problems.append(f"differs from {against} by {error:.2g}")
+    if half is not None and not half.safe:
+        problems.append(f"{len(half.over)} intermediates leave half precision: NaN on a phone GPU")
+    if inspection.cpu_partitions != 1 and not integers:  # some of TFLite's integer kernels have no XNNPACK form: slower, not wrong
+        problems.append(f"XNNPACK splits it into {inspection.cpu_partitions} pieces")
+    if inspection.max_rank > 4:
+        problems.append(f"a tensor of rank {inspection.max_rank}: phone GPUs take 4")
+    on_gpu = verify_on_gpu(engine, photos) if gpu else None
+    problems += on_gpu.problems() if on_gpu else []
+    return Verification(
+        file=str(path),
+        against=None if against is None else str(against),
+        max_error=error,
+        psnr=psnr,
+        quantized=bool(integers),
+        tolerance=tolerance,
+        cpu_partitions=inspection.cpu_partitions,
+        half_max=half.largest if half else None,
+        half_tensor=half.tensor if half else None,
+        finite=finite,
+        range=(float(min(y.min() for y in outputs)), float(max(y.max() for y in outputs))),
+        gpu=on_gpu,
+        problems=tuple(problems),
+    )
+
+
+def _difference(engine: CpuEngine, against: str | Path, images: list[np.ndarray], outputs: list[np.ndarray]) -> tuple[float, float]:
+    """Largest difference over the images, whose outputs are known, and PSNR in dB over photograph-like ones."""
+    other = open_predictor(against, engine.threads)
+    if other.scale != engine.scale:
+        raise ModelError(f"{engine.path} is x{engine.scale}, {against} is x{other.scale}: compare models of one scale")
+
+    def difference(image: np.ndarray, output: np.ndarray) -> np.ndarray:
+        return np.clip(other.run(image[0]), 0, 1) - np.clip(output, 0, 1)
+
+    largest = max(float(np.abs(difference(image, output)).max()) for image, output in zip(images, outputs))
+    mse = float(np.mean([np.square(difference(i, engine.run(i[0]))).mean() for i in photo_like_images(*engine.tile)]))
+    return largest, -10 * log10(max(mse, 1e-20))

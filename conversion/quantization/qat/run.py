@@ -1,0 +1,234 @@
+"""Quantization-aware training from here: prepares a run, has a process of its own train it, and writes the full-integer file.
+
+Training itself is `conversion.quantization.qat.train`; it needs tf_keras and a variable that changes TensorFlow for a whole process,
+so nothing of it is imported here. The run's folder holds everything that passes between the two.
+"""
+
+import contextlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import keras
+import numpy as np
+
+from conversion.convert_model import card_for
+from conversion.engines.cpu import CpuEngine
+from conversion.graph.arrays import RangeTable, pack, unpack
+from conversion.graph.ir import Graph
+from conversion.model_card import weights_digest
+from conversion.quantization.fake_quant import Ranges, fixed_ranges, int8_tflite, range_groups
+from conversion.quantization.int8 import quantize as post_training
+from conversion.quantization.int8_graph import PATCHES, int8_graph
+from conversion.quantization.qat.photo_sets import photo_sets
+from conversion.quantization.qat.settings import QatSettings
+from conversion.quantization.quantized import write_quantized
+from conversion.tflite.output import check_target
+from keras_models.checkpoints.loading import load_model
+from keras_models.data.patches import Patches
+from keras_models.folding import fold
+from keras_models.metrics import psnr_y, to_uint8
+from keras_models.system.errors import ConversionError, TrainingError
+from keras_models.system.sandbox import python_module
+from keras_models.training.run import Listener
+from keras_models.training.run_folder import RunFiles
+
+
+@dataclass(frozen=True)
+class QatRun:
+    """Where a run takes place and what it reads.
+
+    Attributes:
+        folder: of the run; if it holds one, that one goes on.
+        data: folder of photos to train on.
+        validation: folder of photos that choose the best weights, None to take some of `data`.
+        cache: folder for the photos' cache, None for the usual one.
+    """
+
+    folder: Path
+    data: Path
+    validation: Path | None = None
+    cache: Path | None = None
+
+
+CROPS = 32
+"""Low-resolution crops that the start's ranges and weights are fitted on."""
+
+
+@dataclass(frozen=True)
+class QatResult:
+    """What a run gave.
+
+    Attributes:
+        path: the file.
+        steps: made in all.
+        emulated_psnr_y: mean PSNR-Y of the best weights on the validation photos, dB, as training emulates 8 bits.
+        file_psnr_y: the same of the file, run by the integer kernels.
+    """
+
+    path: Path
+    steps: int
+    emulated_psnr_y: float
+    file_psnr_y: float
+
+
+def quantize(
+    model: str | Path,
+    run: QatRun,
+    settings: QatSettings,
+    tile: tuple[int, int],
+    io: str,
+    listener: Listener | None = None,
+    target: Path | None = None,
+) -> QatResult:
+    """Trains as `train` does, writes the .tflite with its card, and measures the file.
+
+    Args:
+        model: as for `train`.
+        run: as for `train`.
+        settings: as for `train`.
+        tile: (H, W) of the file's static input, low-resolution pixels.
+        io: "int8" or "uint8", of the file's input and output.
+        listener: told how it goes.
+        target: the file; None for RUN/NAME_int8.tflite (or _uint8).
+
+    Raises:
+        MobileSRError: as for `train`, an unknown `io`, a target that does not end in .tflite, or a tensor that stayed in float.
+    """
+    if io not in ("int8", "uint8"):
+        raise ConversionError(f"--io {io}: give int8 or uint8")
+    target = target and check_target(target)
+    graph, ranges = train(model, run, settings, listener)
+    card = card_for(model, fold(load_model(model)), "int8", tile, None)
+    target = target or run.folder / f"{card.name}_{io}.tflite"
+    write_quantized(int8_tflite(graph, ranges, *tile, io), card, target)
+    engine, photos = CpuEngine(target), photo_sets(run.data, run.validation, card.scale, run.cache)[1].photos
+    scores = [psnr_y(to_uint8(engine.run(p.low.astype(np.float32) / 255)), p.high, card.scale) for p in photos]
+    emulated = max(row["val_psnr_y"] for row in RunFiles(run.folder).log_rows())
+    return QatResult(target, settings.steps, emulated, float(np.mean(scores)))
+
+
+def train(model: str | Path, run: QatRun, settings: QatSettings, listener: Listener | None = None) -> tuple[Graph, Ranges]:
+    """Trains the int8 form of a network against its float form, or goes on with such a run.
+
+    Args:
+        model: preset name or path, as for `load_model`; a training form is folded first.
+        run: folders.
+        settings: of the optimization.
+        listener: told how it goes.
+
+    Returns:
+        The graph with the best validation PSNR, its kernels on the 8-bit grid, and its learned ranges.
+
+    Raises:
+        MobileSRError: a model or photos that cannot be used, another run in the folder, or a process that broke down.
+    """
+    deploy = fold(load_model(model))
+    photos, validation = photo_sets(run.data, run.validation, deploy.scale, run.cache)
+    patches = Patches(photos, CROPS, settings.patch, settings.seed)
+    files = RunFiles(run.folder)
+    identity = {"network": weights_digest(deploy), "data": photos.fingerprint, "validation": validation.fingerprint, **asdict(settings)}
+    _claim(files, identity, {"schema": 1, "task": "qat", "model": str(model)})
+    if not (run.folder / "start.npz").exists():
+        _prepare(deploy, patches.at(settings.steps)[0], files)
+    _train_in_child(run, settings, listener or Listener())
+    return best_of(run.folder)
+
+
+def best_of(folder: Path) -> tuple[Graph, Ranges]:
+    """The graph and the ranges that a run's folder holds as its best."""
+    with np.load(folder / "best.npz") as arrays:
+        graph, table = unpack(arrays)
+    assert table is not None, "a run packs its ranges with its graph"
+    return graph, {name: (float(table.bounds[index][0]), float(table.bounds[index][1])) for name, index in table.group.items()}
+
+
+def _claim(files: RunFiles, identity: dict, facts: dict) -> None:
+    """Writes run.json; refuses a folder that holds another run."""
+    path = files.folder / "run.json"
+    try:
+        old = json.loads(path.read_text()) if path.exists() else {**facts, **identity}
+    except ValueError:
+        raise TrainingError(f"{path}: damaged: remove the folder to start anew") from None
+    if old.get("task") != facts["task"]:
+        raise TrainingError(f"{files.folder}: holds a run of another kind: give another --out")
+    for key, now in identity.items():
+        if old.get(key) != now:
+            raise TrainingError(f"{files.folder}: holds a run with another {key.replace('_', ' ')}: give the same, or another --out")
+    files.write_json("run.json", {**facts, **identity})
+
+
+def _prepare(deploy: keras.Model, images: np.ndarray, files: RunFiles) -> None:
+    """Post-training quantization as the start: `float.npz`, the teacher, and `start.npz`, equalised, rounded, with its ranges.
+
+    Args:
+        deploy: the network in deploy form.
+        images: (N, h, w, 3) float32 in [0, 1], low-resolution crops that ranges and weights are fitted on.
+        files: of the run.
+    """
+    exact = int8_graph(deploy, images.shape[1], images.shape[2], images[:8])
+    graph, ranges, _ = post_training(deploy, images)
+    if PATCHES in graph.nodes:
+        graph.nodes[PATCHES].attrs["trainable"] = False  # it copies pixels, without loss
+    contents: dict[str, dict[str, Any]] = {"float.npz": pack(exact), "start.npz": pack(graph, range_table(graph, ranges))}
+    for name, content in contents.items():
+        files.replace(name, partial(np.savez, **content))
+
+
+def range_table(graph: Graph, ranges: Ranges) -> RangeTable:
+    """The ranges by groups of nodes that share one; fixed ones are not learned."""
+    fixed = fixed_ranges(graph)
+    groups = range_groups(graph)
+    group = {name: index for index, names in enumerate(groups) for name in names}
+    bounds = np.array([ranges[names[0]] for names in groups], np.float32)
+    return RangeTable(group, bounds, np.array([names[0] not in fixed for names in groups]))
+
+
+def _train_in_child(run: QatRun, settings: QatSettings, listener: Listener) -> None:
+    places = [str(place) if place else "" for place in (run.folder, run.data, run.validation, run.cache)]
+    with tempfile.TemporaryFile("w+", errors="replace") as chatter, _process([*places, json.dumps(asdict(settings))], chatter) as child:
+        error = None
+        try:
+            for line in child.stdout or ():
+                with contextlib.suppress(ValueError):  # what libraries print is not for us
+                    error = _tell(listener, json.loads(line)) or error
+        finally:
+            listener.on_end()
+        status = child.wait()
+        if error:
+            raise TrainingError(error)
+        if status:
+            chatter.seek(0)
+            last = next((line.strip() for line in reversed(chatter.readlines()) if line.strip()), "no words")
+            raise TrainingError(
+                f"{run.folder}: the training process ended with status {status} ({last[:300]}): the last checkpoint is kept"
+            )
+
+
+@contextlib.contextmanager
+def _process(arguments: list[str], chatter: IO[str]) -> Iterator[subprocess.Popen]:
+    """The training process. It ends with us: its standard input stays open as long as we live."""
+    command, environment = python_module("conversion.quantization.qat.train")
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": chatter}
+    with subprocess.Popen([*command, *arguments], env=environment, text=True, **pipes) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def _tell(listener: Listener, said: dict) -> str | None:
+    """Passes one line of the child on; returns its error, if it is one."""
+    if "begin" in said:
+        listener.on_begin(said["begin"], said["steps"], said["warnings"])
+    elif "row" in said:
+        listener.on_interval(said["row"])
+    elif "step" in said:
+        for callback in listener.callbacks:
+            callback.on_train_batch_end(said["step"])
+    return said.get("error")

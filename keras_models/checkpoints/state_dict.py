@@ -1,0 +1,142 @@
+"""Foreign weights in and out: a state dict of named arrays in PyTorch layout <-> the variables of a Keras network.
+
+Keras layers carry the names of the PyTorch modules, so a variable's path is its name in a checkpoint: `B1/c1_r/pw/kernel`
+is `B1.c1_r.pw.weight`. Kernels change layout, and filters in front of a pixel shuffle change order.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_models.checkpoints.torch_zip import read_torch
+from keras_models.checkpoints.zip_limits import MAX_BYTES, read_arrays
+from keras_models.system.errors import CheckpointError, one_line
+
+WRAPPERS = ("params_ema", "params", "state_dict")
+"""Keys under which training frameworks keep the weights, the wanted one first (the averaged weights are the result)."""
+
+_PARAMETER_NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias"}
+
+
+def read_state(path: str | Path) -> dict[str, np.ndarray]:
+    """The weights of a checkpoint as flat names and float arrays in PyTorch layout (OIHW).
+
+    Args:
+        path: .pth/.pt (zip format), .safetensors or .npz.
+
+    Raises:
+        CheckpointError: unknown ending, unreadable, or no dictionary of arrays in it.
+    """
+    path = Path(path)
+    readers = {".pth": read_torch, ".pt": read_torch, ".safetensors": _read_safetensors, ".npz": _read_npz}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise CheckpointError(f"{path}: not a known weights file: give one of {', '.join(readers)}")
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file: check the path")
+    state = reader(path)
+    for key in WRAPPERS:
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            state = state[key]
+            break
+    if not isinstance(state, Mapping) or not state or not all(isinstance(v, np.ndarray) for v in state.values()):
+        raise CheckpointError(f"{path}: holds no state_dict (names and tensors): save model.state_dict() and give that file")
+    return {str(name).removeprefix("module."): array for name, array in state.items()}
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise CheckpointError(f"{path}: {size:,} bytes: {MAX_BYTES:,} is the most that is read of a checkpoint")
+    try:
+        return load_file(path)  # it checks that the header's tensors are the bytes that the file has, no more
+    except Exception as error:  # the library, its bindings and NumPy each raise their own
+        raise CheckpointError(f"{path}: not a readable .safetensors file ({one_line(error)}): download it again") from None
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return read_arrays(path)
+    except CheckpointError:
+        raise
+    except Exception as error:  # zipfile, zlib and the header parser each raise their own
+        raise CheckpointError(f"{path}: not a readable .npz file ({one_line(error)}): save it again") from None
+
+
+def load_state(model: keras.Model, state: Mapping[str, np.ndarray], source: str = "checkpoint") -> None:
+    """Puts a PyTorch state dict into a network.
+
+    Args:
+        model: a network with `pixel_shuffle_convs`.
+        state: names and arrays in PyTorch layout.
+        source: what to call the state in an error.
+
+    Raises:
+        CheckpointError: names missing or left over, or shapes that differ; it lists all of them.
+    """
+    slots = {name: (variable, layer) for name, variable, layer in _slots(model)}
+    constants = _constants(model)
+    state = {n: a for n, a in state.items() if n not in constants or not np.array_equal(a, constants[n])}
+    wrong = [f"missing {name} {_torch_shape(*slots[name])}" for name in slots if name not in state]
+    wrong += [f"left over {name} {state[name].shape}" for name in state if name not in slots]
+    for name in slots.keys() & state.keys():
+        if state[name].shape != _torch_shape(*slots[name]):
+            wrong.append(f"{name} is {state[name].shape}, not {_torch_shape(*slots[name])}")
+        elif not np.issubdtype(state[name].dtype, np.floating) or not np.isfinite(state[name]).all():
+            wrong.append(f"{name} holds values that are not finite floats")
+    if wrong:
+        listed = "; ".join(sorted(wrong)[:12]) + (f"; and {len(wrong) - 12} more" if len(wrong) > 12 else "")
+        raise CheckpointError(f"{source}: does not fit {model.name} ({len(wrong)} differences): {listed}")
+    for name, (variable, layer) in slots.items():
+        variable.assign(_from_torch(state[name], layer, _shuffle_scale(model, name)))
+
+
+def state_of(model: keras.Model) -> dict[str, np.ndarray]:
+    """The network's weights under their PyTorch names and in PyTorch layout, the inverse of `load_state`."""
+    return {
+        name: np.ascontiguousarray(_to_torch(keras.ops.convert_to_numpy(variable), layer, _shuffle_scale(model, name)))
+        for name, variable, layer in _slots(model)
+    }
+
+
+def _slots(model: keras.Model) -> Iterator[tuple[str, keras.Variable, keras.layers.Layer]]:
+    """(PyTorch name, variable, the layer that owns it) of every weight."""
+    for layer in model._flatten_layers(include_self=False):
+        if layer.weights and not list(layer._flatten_layers(include_self=False)):
+            for variable in layer.weights:
+                yield f"{layer.path}/{_PARAMETER_NAMES.get(variable.name, variable.name)}".replace("/", "."), variable, layer
+
+
+def _constants(model: keras.Model) -> dict[str, np.ndarray]:
+    """PyTorch name -> what a checkpoint may hold besides the weights, always with these values."""
+    layers = [layer for layer in model._flatten_layers(include_self=False) if hasattr(layer, "constants")]
+    return {f"{layer.path}/{key}".replace("/", "."): array for layer in layers for key, array in layer.constants().items()}
+
+
+def _shuffle_scale(model: keras.Model, name: str) -> int:
+    """The pixel shuffle scale behind the named weight's filters, 1 if none."""
+    return model.scale if name.rsplit(".", 1)[0] in model.pixel_shuffle_convs else 1
+
+
+# Keras kernel (kh, kw, in, out) -> PyTorch (out, in, kh, kw); depthwise (kh, kw, C, 1) -> (C, 1, kh, kw).
+def _axes(layer: keras.layers.Layer) -> tuple[int, ...]:
+    return (2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (3, 2, 0, 1)
+
+
+def _torch_shape(variable: keras.Variable, layer: keras.layers.Layer) -> tuple[int, ...]:
+    shape = tuple(variable.shape)
+    return tuple(shape[a] for a in _axes(layer)) if variable.name == "kernel" else shape
+
+
+def _from_torch(array: np.ndarray, layer: keras.layers.Layer, scale: int) -> np.ndarray:
+    array = array.reshape(3, scale**2, *array.shape[1:]).swapaxes(0, 1).reshape(array.shape) if scale > 1 else array
+    return array.transpose(np.argsort(_axes(layer))) if array.ndim == 4 else array
+
+
+def _to_torch(array: np.ndarray, layer: keras.layers.Layer, scale: int) -> np.ndarray:
+    array = array.transpose(_axes(layer)) if array.ndim == 4 else array
+    return array.reshape(scale**2, 3, *array.shape[1:]).swapaxes(0, 1).reshape(array.shape) if scale > 1 else array

@@ -1,0 +1,1 @@
+"""Photos to train on: reading, caching, patches, degradation, MATLAB's bicubic."""

@@ -1,0 +1,1 @@
+"""What the machine is asked for: atomic files, child processes, quiet native libraries, errors in one line."""

@@ -1,0 +1,1 @@
+"""Training on photos: settings, the resumable run, what it logs."""

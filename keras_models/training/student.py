@@ -1,0 +1,63 @@
+"""The network as Keras' `fit` sees it: its loss on the photos, and on a teacher's output if there is one."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_models.system.errors import TrainingError
+from keras_models.training.online_fold import cheapest_form
+
+
+class Student(keras.Model):
+    """A network under training, with a moving average of its weights kept by the optimizer.
+
+    Args:
+        network: maps (N, h, w, 3) float RGB in [0, 1] to (N, s h, s w, 3).
+        loss: "l1" or "mse", over all samples; measured in float32.
+        teacher: a network of the same scale, never trained; its output is a second target.
+        teacher_share: share of the teacher in the loss: (1 - share) loss(photo) + share loss(teacher's output).
+
+    Raises:
+        TrainingError: a teacher of another scale.
+    """
+
+    def __init__(self, network: keras.Model, loss: str = "l1", teacher: keras.Model | None = None, teacher_share: float = 0.5) -> None:
+        super().__init__(name="student")
+        if teacher is not None and getattr(teacher, "scale", None) != getattr(network, "scale", None):
+            raise TrainingError(f"teacher {teacher.name}: enlarges by {teacher.scale}, not {network.scale}: give one of that scale")
+        self.network, self.loss_name = network, loss
+        self._forward = cheapest_form(network)
+        self.teacher, self.teacher_share = teacher, teacher_share
+        if teacher is not None:
+            teacher.trainable = False
+
+    def call(self, image: Any, training: bool | None = None) -> Any:
+        """The network's output."""
+        return self._forward(image, training=training)
+
+    def build(self, input_shape: tuple) -> None:
+        """Nothing of its own to build: the network comes built."""
+        self.built = True
+
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> Any:
+        """The mean loss of a batch, a float32 scalar."""
+        output = ops.cast(y_pred, "float32")
+        loss = self._distance(output, y)
+        if self.teacher is not None:
+            taught = ops.stop_gradient(ops.cast(self.teacher(x, training=False), "float32"))
+            loss = (1 - self.teacher_share) * loss + self.teacher_share * self._distance(output, taught)
+        return loss
+
+    def averages(self) -> list:
+        """The moving averages of the network's variables, in the order of `network.variables`."""
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        index = {id(variable): i for i, variable in enumerate(optimizer._trainable_variables)}
+        if int(optimizer.iterations) == 0:  # before the first step the average is still zero
+            return list(self.network.variables)
+        averages = optimizer._model_variables_moving_average
+        return [averages[index[id(v)]] if id(v) in index else v for v in self.network.variables]
+
+    def _distance(self, output: Any, target: Any) -> Any:
+        difference = output - ops.cast(target, "float32")
+        return ops.mean(ops.abs(difference) if self.loss_name == "l1" else ops.square(difference))

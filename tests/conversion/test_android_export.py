@@ -1,0 +1,43 @@
+"""What the Android app reads: the list, the copies, and golden tiles that the file really reproduces."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conversion.android_export import add_to_android
+from conversion.engines.cpu import CpuEngine
+from conversion.model_card import Card
+from conversion.tflite.file import read_tflite
+from keras_models.system.errors import ConversionError
+
+
+@pytest.fixture
+def card(converted):
+    facts = dict(read_tflite(converted("LKDN-S_x4")).card)
+    return Card(**{**facts, "tile": tuple(facts["tile"])})
+
+
+def test_folder_is_complete_and_the_golden_tile_is_true(card, converted, tmp_path):
+    path = converted("LKDN-S_x4")
+    add_to_android(card, path, tmp_path)
+    add_to_android(card, path, tmp_path)  # again: the entry is replaced, not doubled
+    listed = json.loads((tmp_path / "models.json").read_text())
+    assert listed["schema"] == 1 and len(listed["models"]) == 1
+    entry = listed["models"][0]
+    copy = tmp_path / entry["file"]
+    assert hashlib.sha256(copy.read_bytes()).hexdigest() == entry["sha256"]
+    assert entry["tile"] == [64, 64] and entry["halo"] == 16 and entry["scale"] == 4 and entry["range"] == [0, 1]
+    low, high = (np.asarray(Image.open(tmp_path / entry["golden"][key]), np.float32) / 255 for key in ("input", "output"))
+    assert low.shape == (64, 64, 3) and high.shape == (256, 256, 3)
+    assert np.abs(CpuEngine(copy).run(low).clip(0, 1) - high).max() <= 0.51 / 255
+    assert high.std() > 0.1
+
+
+def test_foreign_list_is_left_alone(card, converted, tmp_path):
+    (tmp_path / "models.json").write_text('{"name": "something else"}')
+    with pytest.raises(ConversionError, match="not a models.json"):
+        add_to_android(card, converted("LKDN-S_x4"), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["models.json"]

@@ -1,0 +1,137 @@
+"""The converted files: agreement, contract, metadata, and half precision's range on real images."""
+
+import json
+from collections import Counter
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from conversion.calibration_images import synthetic_images
+from conversion.convert_model import convert, tflite_bytes
+from conversion.engines.cpu import CpuEngine
+from conversion.measuring.inspection import inspect_tflite
+from conversion.measuring.verify import verify_tflite
+from conversion.tflite.converter import check_contract
+from conversion.tflite.file import read_tflite, with_metadata
+from conversion.tflite.half_range import HALF_MAX, measure_half_range
+from conversion.tflite.partitions import cpu_partitions
+from keras_models.folding import fold
+from keras_models.system.errors import ConversionError, ImageError, ModelError
+
+NETWORKS = ("LKDN_x2", "LKDN_x3", "LKDN_x4", "LKDN-S_x4")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_float32_equals_keras(name, converted, released):
+    engine, network = CpuEngine(converted(name)), released(name)
+    for image in synthetic_images(40, 52):
+        expected = np.clip(keras.ops.convert_to_numpy(network(image))[0], 0, 1)
+        assert np.abs(engine.run(image[0]) - expected).max() <= 2e-5
+
+
+@pytest.mark.parametrize("recipe", ["float32", "float16"])
+@pytest.mark.parametrize("name", ["LKDN_x4", "LKDN-S_x4"])
+def test_file_keeps_the_contract(name, recipe, converted):
+    path = converted(name, recipe)
+    report = inspect_tflite(path)
+    assert report.signatures == {"serving_default": (("image",), ("upscaled",))}
+    assert [(t.name, t.shape, t.dtype) for t in report.inputs] == [("image", (1, 64, 64, 3), "float32")]
+    assert [(t.name, t.shape, t.dtype) for t in report.outputs] == [("upscaled", (1, 256, 256, 3), "float32")]
+    assert report.cpu_partitions == 1 and report.max_rank == 4 and report.scale == 4
+    assert "SPACE_TO_BATCH_ND" not in report.operations and not any(":" in name for name in report.operations)
+    assert ("float16" in report.weights_bytes) == (recipe == "float16")
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card == json.loads(json.dumps(report.card)) and card["recipe"] == recipe and card["scale"] == 4 and card["half_max"] < HALF_MAX
+
+
+def set5(shared):
+    for path in sorted((shared / "data/Set5/LRx4").glob("*.png")):
+        yield np.asarray(Image.open(path).convert("RGB"), np.float32)[None] / 255
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_intermediate_leaves_half_precision_on_set5(name, converted, shared):
+    measured = measure_half_range(converted(name), set5(shared))
+    assert measured.safe and measured.largest <= HALF_MAX
+
+
+@pytest.mark.parametrize("name", ["LKDN_x4", "LKDN-S_x4"])
+def test_without_rescaling_half_precision_overflows(name, released, shared, tmp_path):
+    """Control: the same check on the plain graph fails."""
+    path = tmp_path / "plain.tflite"
+    path.write_bytes(tflite_bytes(fold(released(name)), "float32", (64, 64), [], rescaled=False))
+    measured = measure_half_range(path, set5(shared))
+    assert not measured.safe and measured.over
+
+
+def test_a_file_that_overflows_is_refused_or_says_so(released, tmp_path):
+    network = fold(released("LKDN-S_x4"))
+    conv = network.get_layer("c1")
+    conv.set_weights([conv.get_weights()[0] * 1e7, conv.get_weights()[1]])
+    network.save(tmp_path / "loud.keras")
+    target = tmp_path / "loud.tflite"
+    with pytest.raises(ConversionError, match="leave half precision"):
+        convert(tmp_path / "loud.keras", target, tile=(32, 32))
+    assert not target.exists() and not target.with_suffix(".json").exists()
+    card = convert(tmp_path / "loud.keras", target, tile=(32, 32), allow_overflow=True)
+    assert card.half_max > HALF_MAX and target.exists()
+
+
+def test_metadata_keeps_the_function_and_replaces_itself(converted):
+    data = converted("LKDN-S_x4").read_bytes()
+    twice = with_metadata(with_metadata(data, {"a": 1}), {"b": 2})
+    again = converted("LKDN-S_x4").parent / "again.tflite"
+    again.write_bytes(twice)
+    file = read_tflite(again)
+    assert file.card == {"b": 2} and list(file.metadata).count("mobile_sr") == 1
+    image = synthetic_images(64, 64)[0][0]
+    assert np.array_equal(CpuEngine(again).run(image), CpuEngine(converted("LKDN-S_x4")).run(image))
+
+
+def test_verify_passes_and_fails(converted, reference, released, tmp_path):
+    good = verify_tflite(converted("LKDN-S_x4"), reference / "LKDN-S_x4.pth")
+    assert good.problems == () and good.max_error <= 2e-5
+    wrong = verify_tflite(converted("LKDN-S_x4"), reference / "LKDN_x4.pth")
+    assert any("differs" in problem for problem in wrong.problems)
+    with pytest.raises(ModelError, match="one scale"):
+        verify_tflite(converted("LKDN-S_x4"), reference / "LKDN_x2.pth")
+
+
+def test_dilated_convolutions_with_free_batch_are_refused(released, tmp_path):
+    """Control of the contract check: the route that the facts warn of."""
+    import tensorflow as tf
+
+    network = fold(released("LKDN-S_x4"))
+    path = tmp_path / "free.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    names = Counter(op.name for op in read_tflite(path).operations)
+    assert names["SPACE_TO_BATCH_ND"] == 5
+    with pytest.raises(ConversionError, match="SPACE_TO_BATCH_ND"):
+        check_contract(read_tflite(path))
+
+
+def test_split_graph_is_counted(released, tmp_path):
+    """Control: without nesting, LKDN's CONCATENATION of 8 splits the CPU graph."""
+    from conversion.graph.ir import graph_of, to_keras
+    from conversion.tflite.converter import to_tflite
+
+    path = tmp_path / "flat.tflite"
+    path.write_bytes(to_tflite(to_keras(graph_of(fold(released("LKDN_x4"))), 64, 64), "float32"))
+    assert cpu_partitions(path) > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"recipe": "int4"}, ConversionError, "no such recipe"),
+        ({"target": "x.onnx"}, ConversionError, "must end in .tflite"),
+        ({"calibration": "nowhere"}, ImageError, "no such folder"),
+    ],
+)
+def test_bad_arguments(arguments, error, words, reference, tmp_path):
+    target = tmp_path / arguments.pop("target", "x.tflite")
+    with pytest.raises(error, match=words):
+        convert(reference / "LKDN-S_x4.pth", target, tile=(16, 16), **arguments)
+    assert not list(tmp_path.iterdir())

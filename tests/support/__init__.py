@@ -1,0 +1,1 @@
+"""What tests share: tiny models, photos, random weights, programs that they start."""

@@ -1,0 +1,29 @@
+"""Where released networks lie, and random weights for any network."""
+
+from pathlib import Path
+
+import numpy as np
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+
+RELEASED = {
+    "LKDN_x2": ".pth",
+    "LKDN_x3": ".pth",
+    "LKDN_x4": ".pth",
+    "LKDN-S_x4": ".pth",
+    "LKDN-S_del_rep_x4": ".pth",
+    "random_LKDN-S_x4": ".safetensors",
+    "random_LKDN-S_idt_x4": ".safetensors",
+}
+
+
+def randomise(model, seed=0):
+    """Gives every weight a random value: a fold or a rewrite that is right only for initial weights then fails."""
+    rng = np.random.default_rng(seed)
+
+    def random(shape):
+        fan_in = 4 if len(shape) == 1 else np.prod(shape[:2]) * (1 if shape[-1] == 1 else shape[2])
+        return (rng.standard_normal(shape) / fan_in**0.5).astype("float32")
+
+    model.set_weights([random(w.shape) for w in model.get_weights()])
+    return model
