@@ -7,6 +7,7 @@
 import { PhotoError } from "./errors.js";
 import { orientationOf } from "./exif.js";
 import { TEXTS } from "./texts.js";
+import { inflated } from "./zlib.js";
 
 /**
  * @typedef {object} PhotoHeader
@@ -62,7 +63,7 @@ async function readPng(bytes) {
     if (name === "acTL") throw new PhotoError(TEXTS.animated);
     if (name === "tRNS") alpha = true;
     if (name === "eXIf") exif = body.slice();
-    if (name === "iCCP") icc = await inflated(body.subarray(body.indexOf(0) + 2));
+    if (name === "iCCP") icc = await inflated([body.slice(body.indexOf(0) + 2)]);
     at += 12 + length;
   }
   const colours = /** @type {1 | 3} */ (type === 0 || type === 4 ? 1 : 3);
@@ -158,10 +159,4 @@ function joined(parts) {
     at += part.length;
   }
   return result;
-}
-
-/** @param {Uint8Array} bytes zlib's format */
-async function inflated(bytes) {
-  const stream = new Blob([bytes.slice()]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -76,9 +76,10 @@ function reasonOf(error) {
 /** @param {Order} order @param {Pool<Caller>} pool */
 async function upscale(order, pool) {
   const { file, format, shape } = order;
-  const header = await readHeader(new Uint8Array(await file.arrayBuffer()));
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const header = await readHeader(bytes);
   if (header.alpha && format === "jpeg") throw new PhotoError(TEXTS.jpegAlpha);
-  const pixels = await openPixels(file, header);
+  const pixels = await openPixels(file, bytes, header);
   try {
     const [width, height] = [pixels.width * shape.scale, pixels.height * shape.scale];
     if (format === "jpeg" && Math.max(width, height) > JPEG_LARGEST_SIDE) throw new PhotoError(TEXTS.jpegTooLarge);

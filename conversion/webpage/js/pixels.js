@@ -1,6 +1,7 @@
 /** A photo's own numbers, window by window: upright, without colour conversion, not multiplied by opacity. */
 
 import { PhotoError } from "./errors.js";
+import { readPixels } from "./png_reader.js";
 import { TEXTS } from "./texts.js";
 
 /**
@@ -13,19 +14,23 @@ import { TEXTS } from "./texts.js";
 
 /**
  * @param {Blob} file
+ * @param {Uint8Array} bytes of the file
  * @param {import("./photo_header.js").PhotoHeader} header
  * @returns {Promise<Pixels>}
  * @throws {PhotoError} it cannot be decoded
  */
-export async function openPixels(file, header) {
-  return header.alpha ? openTransparent(file, header) : openOpaque(file);
+export async function openPixels(file, bytes, header) {
+  return header.alpha ? openTransparent(bytes, header) : openOpaque(file);
 }
 
 /** @param {Blob} file @returns {Promise<Pixels>} */
 async function openOpaque(file) {
-  const bitmap = await decoded(() =>
-    createImageBitmap(file, { colorSpaceConversion: "none", imageOrientation: "from-image" }),
-  );
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", imageOrientation: "from-image" });
+  } catch (error) {
+    throw new PhotoError(TEXTS.cannotDecode, { cause: error });
+  }
   const canvas = new OffscreenCanvas(1, 1);
   const brush = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   return {
@@ -41,26 +46,14 @@ async function openOpaque(file) {
 }
 
 /**
- * A canvas keeps colours multiplied by opacity, which loses them where it is low; a decoder gives them as they are.
- *
- * @param {Blob} file
+ * @param {Uint8Array} bytes of a PNG
  * @param {import("./photo_header.js").PhotoHeader} header
  * @returns {Promise<Pixels>}
  */
-async function openTransparent(file, { format, orientation }) {
-  const Decoder = /** @type {any} */ (globalThis).ImageDecoder;
-  if (!Decoder) throw new PhotoError(TEXTS.noAlphaReading);
-  const { data, width, height } = await decoded(async () => {
-    const settings = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
-    const decoder = new Decoder({ data: await file.arrayBuffer(), type: `image/${format}`, ...settings });
-    const { image } = await decoder.decode();
-    const size = { width: image.codedWidth, height: image.codedHeight };
-    const bytes = new Uint8Array(size.width * size.height * 4);
-    await image.copyTo(bytes, { format: "RGBA" });
-    image.close();
-    decoder.close();
-    return { data: new Uint32Array(bytes.buffer), ...size };
-  });
+async function openTransparent(bytes, { format, orientation }) {
+  if (format !== "png") throw new PhotoError(TEXTS.transparentWebp);
+  const { width, height, rgba } = await readPixels(bytes);
+  const data = new Uint32Array(rgba.buffer);
   const swapped = orientation >= 5;
   return {
     width: swapped ? height : width,
@@ -90,16 +83,4 @@ export function stored(x, y, width, height, orientation) {
   const fromBottom = [3, 4, 6, 7].includes(orientation);
   // 6 and 8 turn by a quarter: what is stored from the bottom up (or right to left) is read left to right.
   return (fromBottom ? height - 1 - row : row) * width + (fromRight ? width - 1 - column : column);
-}
-
-/**
- * @template T
- * @param {() => Promise<T>} decode
- */
-async function decoded(decode) {
-  try {
-    return await decode();
-  } catch (error) {
-    throw new PhotoError(TEXTS.cannotDecode, { cause: error });
-  }
 }

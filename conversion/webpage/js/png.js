@@ -1,5 +1,7 @@
 /** A PNG that is fed rows: the filter Up, the browser's own deflate, checksums. It needs memory for one slice only. */
 
+import { deflated } from "./zlib.js";
+
 const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
 const COLOUR_TYPES = { 1: 0, 2: 4, 3: 2, 4: 6 };
 const FILTER_UP = 2;
@@ -117,8 +119,7 @@ function chunk(name, body) {
 
 /** @param {Uint8Array} icc */
 async function profileBody(icc) {
-  const stream = new Blob([icc.slice()]).stream().pipeThrough(new CompressionStream("deflate"));
-  const packed = new Uint8Array(await new Response(stream).arrayBuffer());
+  const packed = await deflated([icc.slice()]);
   const name = "icc";
   const body = new Uint8Array(name.length + 2 + packed.length); // a zero ends the name, another one means deflate
   for (let letter = 0; letter < name.length; letter++) body[letter] = name.charCodeAt(letter);

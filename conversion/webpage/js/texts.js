@@ -62,7 +62,7 @@ export const TEXTS = {
   /** @param {number} width @param {number} height */
   tooLarge: (width, height) =>
     `${width} × ${height} pixels: 200 megapixels and sides of 65,535 are the limit: make it smaller`,
-  noAlphaReading: "this browser cannot read transparency exactly: use Chrome, Edge or Firefox, or a photo without it",
+  transparentWebp: "browsers lose colours of transparent WebP photos: save it as PNG",
   jpegAlpha: "the photo has transparency, which JPEG cannot hold: choose PNG",
   jpegTooLarge: "the result has more pixels a side than JPEG can hold (65,500): choose PNG",
   sixteenBits: "the photo's 16 bits a colour become 8",
