@@ -7,6 +7,7 @@
 import { serve } from "./calls.js";
 import { upscaleWindow } from "./channels.js";
 import { goldenTile } from "./golden.js";
+import { TEXTS } from "./texts.js";
 
 const VIEW_QUALITY = 0.95; // of the tiles that are looked at, not of the file that is saved
 
@@ -36,7 +37,7 @@ async function open({ wasm, file, accelerator, shape: given }) {
   await LiteRT.loadLiteRt("above.js");
   // The fp16 that WebGPU would choose may differ by more than the 1 of 255 that is promised.
   network = await LiteRT.loadAndCompile(file, { accelerator, gpuOptions: { precision: "fp32" } });
-  if (accelerator === "webgpu" && !network.isFullyAccelerated) throw new Error("not all of its operations");
+  if (accelerator === "webgpu" && !network.isFullyAccelerated) throw new Error(TEXTS.gpuPartly);
 }
 
 /** @param {Float32Array} values @returns {Promise<Float32Array>} */

@@ -16,5 +16,5 @@ export default [
       ],
     },
   },
-  { files: ["**/*.mjs", "eslint.config.js"], languageOptions: { globals: globals.node }, rules: { "no-restricted-syntax": "off" } },
+  { files: ["**/*.mjs", "**/eslint.config.js"], languageOptions: { globals: globals.node }, rules: { "no-restricted-syntax": "off" } },
 ];

@@ -34,7 +34,7 @@ export function compare(trusted, other) {
   let largest = trusted.length === other.length ? 0 : Infinity;
   for (let at = 0; at < trusted.length; at++) {
     const difference = Math.abs(clamped(trusted[at]) - clamped(other[at]));
-    if (!(difference <= largest)) largest = difference; // NaN too
+    largest = Number.isNaN(difference) ? Infinity : Math.max(largest, difference);
   }
   return { agree: largest <= TOLERANCE, levels: largest * 255 };
 }

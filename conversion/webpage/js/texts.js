@@ -54,6 +54,8 @@ export const TEXTS = {
   /** @param {string} reason */
   gpuFailed: (reason) => `WebGPU cannot run this network here (${reason}): the processor does the work.`,
 
+  gpuPartly: "it has not all of the operations",
+
   notAPhoto: "this is not a PNG, JPEG or WebP photo: save it as one of these",
   cutOff: "the file is damaged or cut off: get the whole file again",
   cannotDecode: "the browser cannot read this photo: it is damaged, or too large for this device",
