@@ -1,9 +1,9 @@
 /** Before and after, one over the other: a line to drag, the whole picture or each of its pixels. */
 
 import { element } from "./payload.js";
+import { AS_STORED, fitted } from "./preview.js";
 import { TEXTS } from "./texts.js";
 
-const FIT_SIDE = 2048; // of what is shown as a whole
 const TALLEST = 0.7; // of the window's height
 const NEAR_LINE = 28; // CSS pixels
 const STEP = 64; // of the arrow keys, pixels of the screen
@@ -11,24 +11,18 @@ const KEPT_TILES = 24;
 
 /** What can be looked at of one photo; tiles come while it is made. */
 export class Picture {
-  /** @param {File} file @param {{width: number, height: number}} size of the result */
-  constructor(file, { width, height }) {
+  /** @param {File} file @param {import("./photo_worker.js").Opened} opened */
+  constructor(file, { width, height, before }) {
     this.file = file;
     this.width = width;
     this.height = height;
-    this.shrunk = Math.min(1, FIT_SIDE / Math.max(width, height));
+    this.before = before;
+    const fit = fitted({ width, height });
+    this.shrunk = fit.shrunk;
     this.after = document.createElement("canvas");
-    this.after.width = Math.max(1, Math.round(width * this.shrunk));
-    this.after.height = Math.max(1, Math.round(height * this.shrunk));
-    /** @type {ImageBitmap?} */
-    this.before = null;
+    [this.after.width, this.after.height] = [fit.width, fit.height];
     /** @type {import("./photo_worker.js").Tile[]} */
     this.tiles = [];
-  }
-
-  async open() {
-    const size = { resizeWidth: this.after.width, resizeHeight: this.after.height };
-    this.before = await createImageBitmap(this.file, { ...size, ...AS_STORED, resizeQuality: "high" });
   }
 
   /** @param {import("./photo_worker.js").Tile} tile */
@@ -41,8 +35,6 @@ export class Picture {
     bitmap.close();
   }
 }
-
-const AS_STORED = /** @type {const} */ ({ colorSpaceConversion: "none", imageOrientation: "from-image" });
 
 /** @param {{x: number, y: number, width: number, height: number}} tile @param {number} by */
 function scaled({ x, y, width, height }, by) {
@@ -137,7 +129,7 @@ export class Comparison {
     brush.clip();
     brush.clearRect(0, 0, width, height);
     if (this.zoomed) this.drawSource(brush, picture);
-    else if (picture.before) brush.drawImage(picture.before, 0, 0, width, height);
+    else brush.drawImage(picture.before, 0, 0, width, height);
     brush.restore();
     brush.fillStyle = "#fff";
     brush.shadowColor = "#000";

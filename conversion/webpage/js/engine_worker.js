@@ -8,6 +8,7 @@ import { serve } from "./calls.js";
 import { upscaleWindow } from "./channels.js";
 import { goldenTile } from "./golden.js";
 import { TEXTS } from "./texts.js";
+import { unpacked } from "./unpack.js";
 
 const VIEW_QUALITY = 0.95; // of the tiles that are looked at, not of the file that is saved
 
@@ -18,13 +19,16 @@ let network;
 
 /**
  * @param {object} request
- * @param {WebAssembly.Module} request.wasm
- * @param {Uint8Array} request.file the .tflite
+ * @param {WebAssembly.Module} [request.wasm] LiteRT's
+ * @param {string} [request.litert] the same, packed: one of the two
+ * @param {string} request.model the .tflite, packed
  * @param {import("./channels.js").Shape} request.shape
  * @param {"wasm" | "webgpu"} request.accelerator
+ * @returns {Promise<{wasm: WebAssembly.Module}>} for the next engine
  */
-async function open({ wasm, file, accelerator, shape: given }) {
-  shape = given;
+async function open({ wasm: given, litert = "", model, accelerator, shape: asked }) {
+  shape = asked;
+  const wasm = given ?? (await WebAssembly.compile(await unpacked(litert)));
   const scope = /** @type {any} */ (self);
   scope.importScripts = () => {}; // a worker of a page on disk may load nothing; Emscripten's script is above already
   scope.Module = {
@@ -36,8 +40,9 @@ async function open({ wasm, file, accelerator, shape: given }) {
   const { LiteRT } = scope;
   await LiteRT.loadLiteRt("above.js");
   // The fp16 that WebGPU would choose may differ by more than the 1 of 255 that is promised.
-  network = await LiteRT.loadAndCompile(file, { accelerator, gpuOptions: { precision: "fp32" } });
+  network = await LiteRT.loadAndCompile(await unpacked(model), { accelerator, gpuOptions: { precision: "fp32" } });
   if (accelerator === "webgpu" && !network.isFullyAccelerated) throw new Error(TEXTS.gpuPartly);
+  return { wasm };
 }
 
 /** @param {Float32Array} values @returns {Promise<Float32Array>} */

@@ -2,7 +2,7 @@
 
 import { Caller } from "./calls.js";
 import { compare } from "./golden.js";
-import { programOf, unpacked } from "./payload.js";
+import { packed, programOf } from "./payload.js";
 import { TEXTS } from "./texts.js";
 
 const MOST_WORKERS = 4; // a phone's fast cores; more would only share the memory's speed
@@ -66,11 +66,14 @@ class Engine extends Caller {
  * @returns {Promise<Engines>}
  */
 export async function openEngines(model, wish) {
-  const [wasm, file, program] = await Promise.all([compiledLitert(), unpacked(model.id), engineProgram()]);
+  engineAddress ??= programOf("engine-worker");
+  const program = await engineAddress;
   const open = async (/** @type {"wasm" | "webgpu"} */ accelerator) => {
     const engine = new Engine(program);
     try {
-      await engine.ask("open", { wasm, file, accelerator, shape: model.shape });
+      const request = { accelerator, shape: model.shape, model: packed(model.id), wasm: compiled };
+      const answer = await engine.ask("open", compiled ? request : { ...request, litert: packed("litert") });
+      compiled ??= answer.wasm;
     } catch (error) {
       engine.close();
       throw error;
@@ -129,17 +132,7 @@ function workersFor(model) {
   return Math.max(1, Math.min(MOST_WORKERS, room, (navigator.hardwareConcurrency || 2) - 1));
 }
 
-/** @type {Promise<WebAssembly.Module> | undefined} */
-let compiled;
+/** @type {WebAssembly.Module | undefined} */
+let compiled; // by the first engine: unpacking takes too long for the page itself
 /** @type {Promise<string> | undefined} */
 let engineAddress;
-
-function compiledLitert() {
-  compiled ??= unpacked("litert").then((bytes) => WebAssembly.compile(bytes));
-  return compiled;
-}
-
-function engineProgram() {
-  engineAddress ??= programOf("engine-worker");
-  return engineAddress;
-}

@@ -108,7 +108,6 @@ function hear(news, entry, engines, format, over) {
     entry.opened(news.opened);
     entry.picture = new Picture(entry.file, news.opened);
     comparison.show(entry.picture);
-    entry.picture.open().then(() => comparison.draw(), () => {});
   } else if (news.kind === "tile") {
     entry.advance();
     entry.picture?.add(news.tile).then(() => comparison.draw());

@@ -1,5 +1,7 @@
 /** What the build has put into the page as text: models, programs of workers, LiteRT's WebAssembly. */
 
+import { unpacked } from "./unpack.js";
+
 /**
  * @typedef {object} Model
  * @property {string} id of the element that holds the file
@@ -14,14 +16,9 @@ export function models() {
   return JSON.parse(element("models").textContent ?? "");
 }
 
-/**
- * @param {string} id of the element
- * @returns {Promise<Uint8Array<ArrayBuffer>>} its bytes, unpacked
- */
-export async function unpacked(id) {
-  const { body } = await fetch(`data:application/octet-stream;base64,${element(id).textContent}`);
-  if (!body) throw new Error(`${id} is empty`);
-  return new Uint8Array(await new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
+/** @param {string} id of the element @returns {string} what it holds, packed */
+export function packed(id) {
+  return element(id).textContent ?? "";
 }
 
 /**
@@ -29,7 +26,7 @@ export async function unpacked(id) {
  * @returns {Promise<string>} its address
  */
 export async function programOf(id) {
-  return URL.createObjectURL(new Blob([await unpacked(id)], { type: "text/javascript" }));
+  return URL.createObjectURL(new Blob([await unpacked(packed(id))], { type: "text/javascript" }));
 }
 
 /** @param {string} id @returns {HTMLElement} */

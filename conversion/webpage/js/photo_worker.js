@@ -13,6 +13,7 @@ import { readHeader } from "./photo_header.js";
 import { openPixels } from "./pixels.js";
 import { PngStream } from "./png.js";
 import { Pool } from "./pool.js";
+import { smallBitmap } from "./preview.js";
 import { TEXTS } from "./texts.js";
 import { spans } from "./tiles.js";
 
@@ -30,6 +31,7 @@ import { spans } from "./tiles.js";
  * @property {number} height of the result
  * @property {number} tiles
  * @property {string} note "" or what is lost
+ * @property {ImageBitmap} before the photo, small enough to be looked at as a whole
  *
  * @typedef {object} Tile A finished part of the result, in its pixels.
  * @property {number} x
@@ -63,9 +65,9 @@ self.onmessage = async ({ data }) => {
   }
 };
 
-/** @param {News} news */
-function tell(news) {
-  self.postMessage(news);
+/** @param {News} news @param {Transferable[]} transfer */
+function tell(news, transfer = []) {
+  self.postMessage(news, { transfer });
 }
 
 /** @param {unknown} error */
@@ -110,14 +112,15 @@ async function upscale(order, pool) {
  * @param {Pool<Caller>} pool
  * @param {PngStream | JpegStream} writer
  */
-async function stream({ id, shape, halo }, pixels, header, pool, writer) {
+async function stream({ id, file, shape, halo }, pixels, header, pool, writer) {
   const { colours, alpha, depth } = header;
   const [bands, scale] = [colours + (alpha ? 1 : 0), shape.scale];
   const rows = spans(pixels.height, shape.height, halo);
   const columns = spans(pixels.width, shape.width, halo);
   const size = { width: pixels.width * scale, height: pixels.height * scale };
   const note = depth > 8 ? TEXTS.sixteenBits : "";
-  tell({ id, kind: "opened", opened: { ...size, tiles: rows.length * columns.length, note } });
+  const before = await smallBitmap(file, size);
+  tell({ id, kind: "opened", opened: { ...size, tiles: rows.length * columns.length, note, before } }, [before]);
   const [seen, made] = [emptyRange(colours), emptyRange(colours)];
   /** @type {Promise<unknown>[]} */
   let working = [];

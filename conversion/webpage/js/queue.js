@@ -34,7 +34,8 @@ export class Entry {
     this.bar = document.createElement("progress");
     this.bar.hidden = true;
     this.bar.setAttribute("aria-label", file.name);
-    this.save = Object.assign(textElement("a", "button primary", TEXTS.save), { hidden: true });
+    this.save = Object.assign(textElement("a", "button", TEXTS.save), { hidden: true });
+    this.save.classList.add("primary");
     this.show = button(TEXTS.show, TEXTS.showName(file.name), () => on.show(this));
     this.show.hidden = true;
     this.stop = button(TEXTS.stop, TEXTS.stopName(file.name), () => on.stop(this));
