@@ -65,6 +65,8 @@ def measure(page_file: Path, photo: Path) -> dict:
             seconds, spent = time.monotonic() - began, _processor(root) - before
             frame = browser.execute_script("return longest")
             said = page.lines()[0]
+            browser.execute_cdp_cmd("Browser.close", {})
+            task = longest_task(trace)
         finally:
             browser.quit()
         return {
@@ -75,7 +77,7 @@ def measure(page_file: Path, photo: Path) -> dict:
             "processor_s": round(spent, 1),
             "idle_mb": round(idle / 1e6),
             "peak_mb": round(peak / 1e6),
-            "longest_task_processor_ms": round(longest_task(trace)),
+            "longest_task_processor_ms": round(task),
             "longest_frame_ms": round(frame),
             "load": round(os.getloadavg()[0], 1),
         }
@@ -83,11 +85,11 @@ def measure(page_file: Path, photo: Path) -> dict:
 
 def longest_task(trace: Path) -> float:
     """Milliseconds of processor time; of the thread that parsed a page from disk."""
-    for _ in range(100):  # the browser writes its trace as it ends
-        with contextlib.suppress(OSError, ValueError):
+    events = None
+    while events is None:  # the browser writes its trace as it ends
+        time.sleep(0.5)
+        with contextlib.suppress(FileNotFoundError, ValueError):
             events = json.loads(trace.read_text())["traceEvents"]
-            break
-        time.sleep(0.1)
     spans = [event for event in events if event.get("ph") == "X"]
     parsed = (event for event in spans if event["name"] == "ParseHTML")
     own = {(e["pid"], e["tid"]) for e in parsed if e["args"]["beginData"].get("url", "").startswith("file:")}
