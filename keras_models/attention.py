@@ -33,8 +33,8 @@ class Contrast(keras.layers.Layer):
     epsilon the gradient on a flat map is NaN.
     """
 
-    def __init__(self, epsilon: float = 1e-5, name: str | None = None) -> None:
-        super().__init__(name=name)
+    def __init__(self, epsilon: float = 1e-5, name: str | None = None, dtype: object = None) -> None:
+        super().__init__(name=name, dtype=dtype)
         self.epsilon = epsilon
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:  # noqa: D102
@@ -49,7 +49,7 @@ class Contrast(keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
-        return {"name": self.name, "epsilon": self.epsilon}
+        return {"name": self.name, "epsilon": self.epsilon, "dtype": keras.dtype_policies.serialize(self.dtype_policy)}
 
 
 @register_keras_serializable("mobile_sr")

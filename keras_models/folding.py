@@ -7,8 +7,10 @@ hands its weights over. Twins are found by path, because both forms come from on
 import keras
 import numpy as np
 
+from keras_models.base import SuperResolution
 
-def fold(model: keras.Model) -> keras.Model:
+
+def fold(model: SuperResolution) -> SuperResolution:
     """A new model in deploy form with the same function; a deploy form gives an independent copy of itself.
 
     Args:

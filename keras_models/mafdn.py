@@ -16,7 +16,8 @@ from keras import ops
 from keras.saving import register_keras_serializable
 
 from keras_models.attention import ContrastChannelAttention, PixelAttention, SpatialAttention
-from keras_models.blocks import Block, conv, pixel_shuffle
+from keras_models.base import SuperResolution, image_input, register
+from keras_models.blocks import Block, conv, dtype_scope, pixel_shuffle
 from keras_models.do_conv import DOConv2D
 from keras_models.system.errors import ModelError
 
@@ -84,9 +85,9 @@ def residual_conv(features: int, convolution: str, name: str) -> keras.layers.La
     return DOConv2D(features, 3, name=name) if convolution == "do" else conv(features, features, 3, name=name)
 
 
-@register_keras_serializable("mobile_sr")
-class MAFDN(keras.Model):
-    """MAFDN as a functional Keras model: (N, H, W, 3) RGB in [0, 1] to (N, sH, sW, 3), not clipped.
+@register
+class MAFDN(SuperResolution):
+    """MAFDN: (N, H, W, 3) RGB in [0, 1] to (N, sH, sW, 3), not clipped.
 
     Args:
         scale: 2, 3 or 4.
@@ -99,16 +100,15 @@ class MAFDN(keras.Model):
         epsilon: under the root of the contrast (inferred; keeps gradients finite on flat maps).
         convolution: of the OPCRBs: "do" (DO-Conv, training form) or "plain" (deploy form).
         name: of the model.
+        dtype: of the layers, a dtype or policy ("mixed_float16"); None: Keras' own.
+        trainable: False freezes all weights.
 
     Raises:
         ModelError: an argument outside its values.
     """
 
     pixel_shuffle_convs = ("up",)
-    """Layers whose filters are in pixel shuffle order, by their names in a PyTorch checkpoint."""
-
     long_skip = ("head", "tail", "up")
-    """Names of the layers (head, end of the trunk, last): the last reads the sum of the first two."""
 
     def __init__(
         self,
@@ -122,34 +122,35 @@ class MAFDN(keras.Model):
         epsilon: float = 1e-5,
         convolution: str = "do",
         name: str = "mafdn",
+        dtype: object = None,
+        trainable: bool = True,
     ) -> None:
         _validate(scale, features, distilled, blocks, reduction, convolution)
-        image = keras.Input((None, None, 3), name="image")
-        head = x = conv(3, features, 3, name="head")(image)
-        outputs = []
-        for i in range(blocks):
-            settings = (features, distilled, negative_slope, reduction, spatial_kernel, epsilon, convolution)
-            x = MAFDB(*settings, name=f"blocks.{i}")(x)
-            outputs.append(x)
-        collected = ops.concatenate(outputs, axis=-1) if blocks > 1 else x
-        fused = ops.leaky_relu(conv(blocks * features, features, name="fuse")(collected), negative_slope)
-        gated = PixelAttention(features, name="pa")(fused)
-        long_skip = conv(features, features, 3, name="tail")(gated) + head
-        upscaled = pixel_shuffle(conv(features, 3 * scale**2, 3, name="up")(long_skip), scale)
-        super().__init__(inputs=image, outputs=upscaled, name=name)
-        self.scale, self.features, self.distilled, self.blocks = scale, features, distilled, blocks
-        self.negative_slope, self.reduction, self.spatial_kernel = negative_slope, reduction, spatial_kernel
-        self.epsilon, self.convolution = epsilon, convolution
-
-    def get_config(self) -> dict:
-        """The constructor's arguments."""
-        keys = ("scale", "features", "distilled", "blocks", "negative_slope", "reduction", "spatial_kernel", "epsilon", "convolution")
-        return {**{key: getattr(self, key) for key in keys}, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects: object = None) -> "MAFDN":
-        """The inverse of `get_config`."""
-        return cls(**config)
+        with dtype_scope(dtype):
+            image = image_input()
+            head = x = conv(3, features, 3, name="head")(image)
+            outputs = []
+            for i in range(blocks):
+                settings = (features, distilled, negative_slope, reduction, spatial_kernel, epsilon, convolution)
+                x = MAFDB(*settings, name=f"blocks.{i}")(x)
+                outputs.append(x)
+            collected = ops.concatenate(outputs, axis=-1) if blocks > 1 else x
+            fused = ops.leaky_relu(conv(blocks * features, features, name="fuse")(collected), negative_slope)
+            gated = PixelAttention(features, name="pa")(fused)
+            long_skip = conv(features, features, 3, name="tail")(gated) + head
+            upscaled = pixel_shuffle(conv(features, 3 * scale**2, 3, name="up")(long_skip), scale)
+        config = {
+            "scale": scale,
+            "features": features,
+            "distilled": distilled,
+            "blocks": blocks,
+            "negative_slope": negative_slope,
+            "reduction": reduction,
+            "spatial_kernel": spatial_kernel,
+            "epsilon": epsilon,
+            "convolution": convolution,
+        }
+        super().__init__(image, upscaled, config, name, trainable)
 
     def deploy_config(self) -> dict:
         """The configuration of the form that this one folds into; a deploy form gives its own."""

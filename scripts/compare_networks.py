@@ -27,7 +27,7 @@ with silenced():  # TensorFlow talks while it is imported
     from conversion.measuring.evaluate import evaluate_model
     from keras_models.checkpoints.loading import build_preset
     from keras_models.folding import fold
-    from keras_models.presets import PRESETS
+    from keras_models.registry import PRESETS
 
 NAMES = ("lkdn-s-x4", "lkdn-x4", "mafdn-x4")
 SIZES = ((64, 64), (180, 320))

@@ -123,8 +123,8 @@ def _try_tflite(path: Path, scratch: Path) -> None:
 
 def _try_onnx(path: Path, scratch: Path) -> None:
     """What `convert` does before onnx2tf, then `evaluate`."""
-    from conversion.engines.predictor import open_predictor
     from conversion.onnx.route import read_and_rewrite
+    from conversion.source import ModelSource
     from keras_models.system.errors import MobileSRError
 
     problem = None
@@ -133,7 +133,7 @@ def _try_onnx(path: Path, scratch: Path) -> None:
             read_and_rewrite(path, Path(folder), None, None)
         except MobileSRError as error:
             problem = error
-    open_predictor(path, 1).run(np.zeros((9, 7, 3), np.float32))
+    ModelSource.of(path).predictor(1).run(np.zeros((9, 7, 3), np.float32))
     if problem is not None:
         raise problem
 
@@ -178,7 +178,7 @@ def _try_run(path: Path, scratch: Path) -> None:
 _PILLOW = ("PIL.Image", "conversion.upscaling.libvips", "conversion.upscaling.pipeline", "conversion.measuring.evaluate", "keras_models.data.photo_set")
 _KERAS = ("keras", "keras_models.checkpoints.loading", "keras_models.registry")
 _ONNX = ("conversion.onnx.route", "conversion.engines.predictor", "onnxruntime")
-_TFLITE = ("conversion.measuring.inspection", "conversion.engines.whole_image")
+_TFLITE = ("conversion.measuring.inspection", "conversion.engines.proof")
 READERS = {
     "png": Reader(".png", seeds.photos(".png"), mutations.mutate_png, _try_photo, _PILLOW),
     "jpeg": Reader(".jpg", seeds.photos(".jpg"), mutations.mutate_any, _try_photo, _PILLOW),

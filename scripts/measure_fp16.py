@@ -25,7 +25,8 @@ with silenced():  # TensorFlow talks while it is imported
     from conversion.gpu.engine import GpuJob, run_on_gpu
     from conversion.graph.exact_rewrites import deploy_graph
     from conversion.graph.half_range import within_half_range
-    from conversion.graph.ir import Graph, to_keras
+    from conversion.graph.ir import Graph
+    from conversion.graph.to_keras import to_keras
     from conversion.measuring.evaluate import photos_in
     from conversion.tflite.converter import to_tflite
     from conversion.tflite.half_emulation import half_kinds, round_to_half
@@ -94,7 +95,7 @@ def study(graph: Graph, images: list, device: VulkanDevice, folder: Path) -> tup
     decibels: dict[str, float] = {}
     smallest = min(low.size for low, _ in images)
     path, rounded = folder / "whole.tflite", folder / "rounded.tflite"
-    converted = to_tflite(to_keras(graph, *TILE), "float32")
+    converted = to_tflite(to_keras(graph, *TILE))
     for low, high in images:
         data = at_tile(converted, *low.shape[:2])
         path.write_bytes(data)

@@ -15,8 +15,11 @@ from script import run
 from keras_models.system.quiet import silenced
 
 with silenced():  # TensorFlow talks while it is imported
-    from conversion.convert_model import convert, tflite_bytes
+    from conversion.convert_model import convert
+    from conversion.graph.exact_rewrites import deploy_graph
+    from conversion.graph.to_keras import to_keras
     from conversion.measuring.evaluate import evaluate_model
+    from conversion.tflite.converter import to_tflite
     from conversion.tflite.half_range import measure_half_range
     from keras_models.checkpoints.loading import load_model
     from keras_models.folding import fold
@@ -43,7 +46,7 @@ def main(checkpoints: Path, benchmarks: Path) -> None:
             sizes = " / ".join(f"{path.stat().st_size:,}" for path in files)
             say(f"| {name} | {' | '.join([*keras_scores, *scores])} | {sizes} |\n")
             plain = Path(folder) / "plain.tflite"
-            plain.write_bytes(tflite_bytes(fold(load_model(checkpoint)), "float32", (64, 64), [], rescaled=False))
+            plain.write_bytes(to_tflite(to_keras(deploy_graph(fold(load_model(checkpoint)), 64, 64), 64, 64)))
             largest = [measure_half_range(path, low_res).largest for path in (plain, files[0])]
             ranges.append(f"| {name} | {largest[0]:.3g} | {largest[1]:.3g} |\n")
             sys.stdout.flush()

@@ -21,13 +21,13 @@ def main(target: Path) -> None:
     """Writes the picture and prints PSNR-Y of both results, over the whole photo."""
     from skimage import data
 
-    from conversion.engines.predictor import open_predictor
+    from conversion.source import ModelSource
     from keras_models.data.bicubic import crop_to_multiple, enlarge, shrink
     from keras_models.metrics import psnr_y, to_uint8
 
     photo = crop_to_multiple(data.coffee(), SCALE)
     small = shrink(photo, SCALE)
-    ours = to_uint8(open_predictor("lkdn-s-x4").run(small.astype(np.float32) / 255))
+    ours = to_uint8(ModelSource.of("lkdn-s-x4").predictor().run(small.astype(np.float32) / 255))
     shown = {"bicubic": enlarge(small, SCALE), "mobile-sr, LKDN-S x4": ours, "original": photo}
     for name in list(shown)[:2]:
         sys.stdout.write(f"{name}: {psnr_y(shown[name], photo, SCALE):.2f} dB\n")

@@ -24,7 +24,8 @@ with silenced():  # TensorFlow talks while it is imported
     from keras_models.checkpoints.loading import load_model
     from keras_models.checkpoints.saving import save_network
     from keras_models.folding import fold
-    from keras_models.presets import PRESETS, WEIGHTS
+    from keras_models.presets import WEIGHTS
+    from keras_models.registry import PRESETS
     from keras_models.system.atomic_files import atomic_output
     from keras_models.training.plots import draw_curves
 

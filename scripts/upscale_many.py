@@ -22,8 +22,8 @@ import dask
 import dask.bag
 from dask.distributed import Client, Worker, WorkerPlugin, as_completed, get_worker
 
-from conversion.engines.tflite_cache import tflite_for
 from conversion.engines.whole_image import open_engine
+from conversion.source import ModelSource
 from conversion.upscaling.image_writers import check_writable
 from conversion.upscaling.images import ImageKind
 from conversion.upscaling.pipeline import UpscaleOptions, upscale_file
@@ -53,7 +53,7 @@ class OpenEngine(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Dask calls it in the worker."""
-        self.engine = open_engine(tflite_for(self.model), self.threads)
+        self.engine = open_engine(ModelSource.of(self.model).tflite(), self.threads)
 
 
 def upscale_part(lines: Iterable[str], job: Job) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def main() -> int:
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a traceback for what is said below in one line
     try:
         check_writable(a.target / f"any{a.suffix}", ImageKind(1, 1, 3, False, 8))
-        tflite_for(a.model)
+        ModelSource.of(a.model).tflite()
         job = Job(a.source.resolve(), a.target.resolve(), a.suffix)
         with Client(a.scheduler) if a.scheduler else Client(threads_per_worker=1) as client:
             client.register_plugin(OpenEngine(a.model, a.threads))

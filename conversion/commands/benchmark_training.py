@@ -24,7 +24,7 @@ def benchmark_training(
 
     import_keras()
     from keras_models.data.photo_set import load_photos
-    from keras_models.presets import preset_named
+    from keras_models.registry import preset_named
     from keras_models.training.pipeline_benchmark import measure_pipeline
 
     speed = measure_pipeline(settings, load_photos(data, preset_named(preset).scale, cache))

@@ -43,7 +43,7 @@ def compare_optimizers(
     import_keras()
     from conversion.commands.training_progress import progress_listener
     from keras_models.data.photo_set import load_photos
-    from keras_models.presets import preset_named
+    from keras_models.registry import preset_named
     from keras_models.training.compare_optimizers import compare_optimizers as run
 
     scale = preset_named(preset).scale

@@ -6,17 +6,18 @@ from typing import Annotated
 import typer
 
 from conversion.commands.options import parse_size, refuse
+from conversion.recipes import DEFAULT_RECIPE, RECIPES
 
 
 def convert(
     model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors, .npz or .onnx.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .tflite to write (its card goes beside it as .json), or an .onnx.")],
-    recipe: Annotated[str | None, typer.Option(help="float32 (the default), float16 or dynamic_int8 (weights), int8 or int16x8.")] = None,
+    recipe: Annotated[str | None, typer.Option(help=f"Default {DEFAULT_RECIPE}. " + " ".join(f"{r.name}: {r.help}" for r in RECIPES.values()))] = None,
     tile: Annotated[
         str | None, typer.Option(help="Static input size HxW, low-resolution pixels; 128x128 if the model does not fix it.")
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="Folder of photos to measure ranges on; the int8 recipes are fitted to them and need it.")
+        Path | None, typer.Option(help="Folder of photos to measure ranges on; some recipes are fitted to them and need it.")
     ] = None,
     android: Annotated[Path | None, typer.Option(help="Also add the model to this folder's models.json for the Android app.")] = None,
     whole_image: Annotated[
@@ -41,7 +42,7 @@ def convert(
     if whole_image:
         refuse("the app has no engine for files that take whole-image statistics", {"--android": android})
     import_keras()
-    recipe = recipe or "float32"
+    recipe = recipe or DEFAULT_RECIPE
     if model.lower().endswith(".onnx"):
         from conversion.onnx.route import convert_onnx
 

@@ -3,7 +3,8 @@
 import json
 from dataclasses import asdict, dataclass
 
-from keras_models.presets import PRESETS, Preset
+from keras_models.presets import Preset
+from keras_models.registry import PRESETS
 
 REPORT_VERSION = 1
 

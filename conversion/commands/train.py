@@ -47,7 +47,7 @@ def train(
     from conversion.commands.training_progress import progress_listener
     from keras_models.data.data_parallel import use_all_devices
     from keras_models.data.photo_set import load_photos
-    from keras_models.presets import preset_named
+    from keras_models.registry import preset_named
     from keras_models.training.run import train as run
 
     if devices:

@@ -11,7 +11,8 @@ from conversion.commands.progress import progress_bar
 from keras_models.system.errors import ImageError, ModelError
 
 if TYPE_CHECKING:
-    from conversion.upscaling.pipeline import Engine, UpscaleOptions
+    from conversion.engines.base import Engine
+    from conversion.upscaling.pipeline import UpscaleOptions
 
 DEFAULT_MODEL = "lkdn-s-x4"
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
@@ -65,19 +66,19 @@ def _check_input(source: Path, max_megapixels: float) -> None:
 
 
 def _cpu_engine(model: str, threads: int | None) -> "Engine":
-    from conversion.engines.tflite_cache import tflite_for
     from conversion.engines.whole_image import open_engine
+    from conversion.source import ModelSource
 
-    return open_engine(tflite_for(model), threads)
+    return open_engine(ModelSource.of(model).tflite(), threads)
 
 
 @contextlib.contextmanager
 def _gpu_engine(model: str) -> Iterator["Engine"]:
     """Says on which device it runs."""
     from conversion.engines.gpu import window_engine
-    from conversion.engines.tflite_cache import tflite_for
     from conversion.gpu.devices import system_device
     from conversion.gpu.engine import NoVulkanDevice
+    from conversion.source import ModelSource
 
     nothing = ModelError("--gpu: no GPU with a Vulkan driver on this machine: leave --gpu out to run on the CPU")
     device = system_device()
@@ -85,7 +86,7 @@ def _gpu_engine(model: str) -> Iterator["Engine"]:
         raise nothing
     with contextlib.ExitStack() as stack:
         try:
-            engine = stack.enter_context(window_engine(tflite_for(model), device))
+            engine = stack.enter_context(window_engine(ModelSource.of(model).tflite(), device))
         except NoVulkanDevice:
             raise nothing from None
         typer.echo(f"mobile-sr: runs on {engine.device}" + (", which is software on the CPU" if engine.software else ""), err=True)

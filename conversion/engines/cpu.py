@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conversion.tflite.check import read_checked
-from conversion.tflite.file import read_tflite
-from conversion.tflite.live_bytes import live_bytes_per_pixel
+from conversion.engines.halo import measure_halo
+from conversion.engines.proof import Proof, prove
 from keras_models.system.errors import ModelError, one_line
 from keras_models.system.quiet import silenced
-from keras_models.system.sandbox import isolated
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
@@ -34,6 +32,7 @@ class CpuEngine:
         tile: (height, width), the file's own static window, low-resolution pixels.
         resizable: True if the file runs at any window size.
         passes: runs of every tile of an image, 1 here.
+        halo: real pixels around a tile's core that the network needs, low-resolution pixels.
         input_dtype: NumPy dtype of the file's input tensor.
         output_dtype: NumPy dtype of the file's output tensor.
         threads: int, CPU threads used.
@@ -41,13 +40,13 @@ class CpuEngine:
 
     passes = 1
 
-    def __init__(self, path: str | Path, threads: int | None = None, proven: bool = False) -> None:
+    def __init__(self, path: str | Path, threads: int | None = None, proof: Proof | None = None) -> None:
         """Open and check the file.
 
         Args:
             path: a .tflite file.
             threads: CPU threads, None for all cores.
-            proven: it has been opened in a process of its own before, which `prove` does otherwise.
+            proof: what `prove` learned of the file; None has it proven now.
 
         Raises:
             ModelError: the file is missing, damaged, cannot be run, or is not a super-resolution model.
@@ -56,8 +55,7 @@ class CpuEngine:
         self.threads = _cores() if threads is None else threads
         if self.threads < 1:
             raise ModelError(f"{self.threads} threads: give 1 or more")
-        if not proven:
-            prove(self.path)
+        self._proof = proof or prove(self.path)
         self._open()
         self.scale, self.tile = _super_resolution_shapes(self.path, self._interpreter, self._input["index"], self._output["index"])
         self._window = self.tile
@@ -65,12 +63,17 @@ class CpuEngine:
         self.output_dtype = np.dtype(self._output["dtype"])
         self._input_range = _value_range(self._input)
         self._output_range = _value_range(self._output)
-        self.resizable = self._try_resizing()
+        self.resizable = self._try_resizing() if self._proof.resizable is None else self._proof.resizable
 
-    @cached_property
+    @property
     def bytes_per_pixel(self) -> float:
         """What the intermediates need, a pixel of the window."""
-        return live_bytes_per_pixel(read_tflite(self.path))
+        return self._proof.bytes_per_pixel
+
+    @cached_property
+    def halo(self) -> int:
+        """Real pixels around a tile's core that the network needs: what the file's card declares, else measured on the file."""
+        return measure_halo(self) if self._proof.halo is None else self._proof.halo
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
         """Upscale one window.
@@ -158,20 +161,6 @@ class CpuEngine:
             return result.astype(np.float32, copy=False)
         scale, zero_point = self._output["quantization"]
         return (result.astype(np.float32) - zero_point) * np.float32(scale / self._output_range)
-
-
-def prove(path: Path) -> None:
-    """Has a file opened and run in a process of its own first: LiteRT's C++ can crash on one that is damaged in a way nobody foresaw.
-
-    Raises:
-        ModelError: the file is damaged, crashes LiteRT there, or takes more than a minute or 2 GiB.
-    """
-    read_checked(path)
-    isolated(
-        "conversion.engines.whole_image:run_once",
-        [str(path)],
-        lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"),
-    )
 
 
 def _super_resolution_shapes(path: Path, interpreter: "Interpreter", image: int, upscaled: int) -> tuple[int, tuple[int, int]]:

@@ -37,6 +37,7 @@ class WindowEngine:
         tile: (height, width), the file's own static window, low-resolution pixels.
         resizable: True if the file runs at any window size.
         passes: 1.
+        halo: as for `CpuEngine`.
         bytes_per_pixel: as for `CpuEngine`.
         device: the adapter's name as the engine gives it.
         software: True if that adapter is a CPU.
@@ -46,7 +47,8 @@ class WindowEngine:
     passes = 1
 
     def __init__(self, exact: CpuEngine, device: VulkanDevice, process: contextlib.ExitStack) -> None:
-        self.scale, self.tile, self.resizable, self.bytes_per_pixel = exact.scale, exact.tile, exact.resizable, exact.bytes_per_pixel
+        self.scale, self.tile, self.resizable = exact.scale, exact.tile, exact.resizable
+        self.halo, self.bytes_per_pixel = exact.halo, exact.bytes_per_pixel
         self._exact, self._vulkan, self._closing = exact, device, process
         self._size: tuple[int, int] | None = None
         self._compile(self.tile)

@@ -1,54 +1,35 @@
 """Any model as one function from an image to its larger image: Keras, .tflite or ONNX, the whole image at once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from conversion.source import ModelSource, Predictor
 from keras_models.system.errors import ModelError, one_line
 from keras_models.system.sandbox import isolated
 
 
-@dataclass(frozen=True)
-class Predictor:
-    """A model that is ready to run.
-
-    Attributes:
-        name: what to call it.
-        scale: upscaling factor.
-        run: (h, w, 3) float32 RGB in [0, 1] to (s*h, s*w, 3) float32, not necessarily clipped.
-    """
-
-    name: str
-    scale: int
-    run: Callable[[np.ndarray], np.ndarray]
-
-
-def open_predictor(model: str | Path, threads: int | None = None) -> Predictor:
-    """Opens a preset (its shipped weights), .keras, checkpoint, .tflite or .onnx.
+def predictor_of(source: ModelSource, threads: int | None = None) -> Predictor:
+    """Opens a model of any kind: a .tflite in tiles where it cannot run whole images, ONNX in onnxruntime, the rest in Keras.
 
     Raises:
         MobileSRError: it cannot be read or is not super-resolution.
     """
-    suffix = Path(model).suffix.lower()
-    if suffix == ".tflite":
-        return _open_tflite(Path(model), threads)
-    if suffix == ".onnx":
-        return open_onnx(Path(model), threads)
-    return _open_keras(model)
+    if source.kind == "tflite":
+        return _open_tflite(Path(source.label), threads)
+    if source.kind == "onnx":
+        return open_onnx(Path(source.label), threads)
+    return _open_keras(source)
 
 
-def _open_keras(model: str | Path) -> Predictor:
+def _open_keras(source: ModelSource) -> Predictor:
     from keras_models.system.quiet import import_keras
 
     import_keras()
     import keras
 
-    from keras_models.checkpoints.loading import load_model
-
-    network = load_model(model)
-    return Predictor(str(model), network.scale, lambda image: keras.ops.convert_to_numpy(network(image[None], training=False))[0])
+    network = source.network()
+    return Predictor(source.label, network.scale, lambda image: keras.ops.convert_to_numpy(network(image[None], training=False))[0])
 
 
 def _open_tflite(path: Path, threads: int | None) -> Predictor:

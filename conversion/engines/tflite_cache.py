@@ -1,11 +1,12 @@
-"""From a model argument to a .tflite: shipped, given, or converted once and kept in the user's cache."""
+"""The .tflite of a model: shipped, given, or converted once and kept in the user's cache."""
 
 import contextlib
 import hashlib
 import subprocess
 from pathlib import Path
 
-from keras_models.presets import WEIGHTS, preset_meant
+from conversion.source import ModelSource
+from keras_models.presets import WEIGHTS
 from keras_models.system.atomic_files import cache_folder, make_folder
 from keras_models.system.errors import ConversionError, ModelError
 from keras_models.system.sandbox import python_module
@@ -13,43 +14,56 @@ from keras_models.system.sandbox import python_module
 _PATIENCE_S = 20
 
 
-def tflite_for(model: str | Path) -> Path:
-    """The .tflite of a preset, or of any file that `convert` takes (float32, converted in a process of its own).
+def tflite_of(source: ModelSource) -> Path:
+    """The .tflite of a preset, of any file that `convert` takes, or of a network in memory (float32).
 
     Raises:
         ModelError: no such preset or file, or nothing shipped for the preset.
         ConversionError: the conversion failed.
     """
-    path = Path(model)
-    preset = preset_meant(model)
-    if preset is not None:
-        shipped = WEIGHTS / f"{preset.name}.tflite"
+    if source.memory is not None:
+        return _of_memory(source)
+    if source.preset is not None:
+        shipped = WEIGHTS / f"{source.preset.name}.tflite"
         if shipped.is_file():
             return shipped
-        if preset.weights is None:
+        if source.path is None:
             raise ModelError(
-                f"{preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint as --model FILE.pth"
+                f"{source.preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint's file as the model"
             )
-        return _converted(preset.name, preset.weights)
-    if not path.is_file():
-        raise ModelError(f"{model}: no such preset or file: `mobile-sr models` lists the presets")
-    return path if path.suffix.lower() == ".tflite" else _converted(str(path), path)
-
-
-def _converted(model: str, source: Path) -> Path:
-    """The conversion of `source`, from the cache where it is there; the key is the file's content and this project's code."""
-    digest = hashlib.sha256(source.read_bytes() + _code_fingerprint()).hexdigest()[:24]
-    target = cache_folder() / f"{source.stem}-{digest}.tflite"
+    path = source.path
+    if path is None or not path.is_file():
+        raise ModelError(f"{source.label}: no such preset or file: `mobile-sr models` lists the presets")
+    if source.kind == "tflite":
+        return path
+    target = _place(path.stem, path.read_bytes())
     if not target.is_file():
         make_folder(target.parent)
         # Whole-image statistics, where a network has any, because a photo is upscaled in tiles. The converter leaks memory and
         # sets global state, so it gets a process of its own.
         command, environment = python_module("conversion.commands.main")
-        status, said = _run([*command, "convert", model, "-o", str(target), "--whole-image"], environment)
+        own = [] if source.kind == "onnx" else ["--whole-image"]
+        status, said = _run([*command, "convert", source.label, "-o", str(target), *own], environment)
         if status:
             last = (said.strip().splitlines() or ["it gave no reason"])[-1]
             raise ConversionError(last.removeprefix("mobile-sr: "))
     return target
+
+
+def _of_memory(source: ModelSource) -> Path:
+    from conversion.convert_model import convert_network
+
+    target = _place(source.name, source.sha256.encode())
+    if not target.is_file():
+        make_folder(target.parent)
+        convert_network(source, whole_image=True).save(target, allow_overflow=True)
+    return target
+
+
+def _place(stem: str, content: bytes) -> Path:
+    """Where the conversion lies in the cache; the key is the source's content and this project's code."""
+    digest = hashlib.sha256(content + _code_fingerprint()).hexdigest()[:24]
+    return cache_folder() / f"{stem}-{digest}.tflite"
 
 
 def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:

@@ -13,11 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from conversion.engines.cpu import CpuEngine
-from conversion.tflite.file import read_tflite
+from conversion.engines.proof import Proof, prove
 from keras_models.system.errors import ModelError
-
-PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated")
-"""For `run_once`, see `keras_models.system.sandbox`."""
 
 Window = tuple[np.ndarray, tuple[slice, slice]]
 """(h, w, 3) float32 RGB in [0, 1], and the rows and columns of it that are its tile's core."""
@@ -54,28 +51,28 @@ class WholeImageEngine(CpuEngine):
         statistics: (K,) float32, those in use.
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None, sweeps: int | None = None, proven: bool = False) -> None:
+    def __init__(self, path: str | Path, threads: int | None = None, sweeps: int | None = None, proof: Proof | None = None) -> None:
         """Open and check the file.
 
         Args:
             path: a .tflite written by `convert --whole-image`.
             threads: CPU threads, None for all cores.
             sweeps: as the attribute; None for what the file's card says.
-            proven: as for `CpuEngine`.
+            proof: as for `CpuEngine`.
 
         Raises:
             ModelError: as `CpuEngine`, or the file's card does not say how its statistics are made.
         """
-        card = read_tflite(path).card or {}
-        facts = card.get("statistics")
-        if not isinstance(facts, dict) or not _told(facts):
-            raise ModelError(f"{path}: takes statistics, but its card does not say how they are made: convert the model again")
+        proof = proof or prove(Path(path))
+        facts = proof.statistics
+        if facts is None:
+            raise ModelError(f"{path}: takes no statistics of the whole image: open it as a CpuEngine")
         self.epsilon = np.asarray(facts["epsilon"], np.float64)
         self.sweeps = facts["sweeps"] if sweeps is None else sweeps
         self.exact_sweeps = facts["exact_sweeps"]
         self.statistics = np.ones(len(self.epsilon), np.float32)
         self._core: np.ndarray | None = None
-        super().__init__(path, threads, proven)
+        super().__init__(path, threads, proof)
 
     @property
     def passes(self) -> int:  # type: ignore[override]  # nobody assigns it
@@ -136,37 +133,21 @@ class WholeImageEngine(CpuEngine):
         super()._resize(height, width)
 
 
-def open_engine(path: str | Path, threads: int | None = None, proven: bool = False) -> CpuEngine:
+def open_engine(path: str | Path, threads: int | None = None) -> CpuEngine:
     """The CPU engine that a file needs: `WholeImageEngine` for one that takes statistics, else `CpuEngine`.
 
     Args:
         path: a .tflite.
         threads: as for `CpuEngine`.
-        proven: as for `CpuEngine`.
 
     Raises:
         ModelError: as theirs.
     """
-    file = read_tflite(path)
-    takes_statistics = "statistics" in (file.card or {}) and len(file.inputs) > 1
-    return WholeImageEngine(path, threads, proven=proven) if takes_statistics else CpuEngine(path, threads, proven)
+    return engine_of(path, threads, prove(Path(path)))
 
 
-def run_once(path: str) -> None:
-    """What `litert.prove` has done in a process of its own: the file is opened as an engine and given a small picture of noise.
-
-    Raises:
-        ModelError: as `open_engine`.
-    """
-    engine = open_engine(path, threads=1, proven=True)
-    noise = np.random.default_rng(0).random((*((24, 17) if engine.resizable else engine.tile), 3), np.float32)
-    if isinstance(engine, WholeImageEngine):
-        engine.settle(lambda: [(noise, (slice(None), slice(None)))], 1)
-    engine.run(noise)
-
-
-def _told(facts: dict) -> bool:
-    """Whether a card's statistics are of the right kind: a foreign one may say anything."""
-    epsilon, passes = facts.get("epsilon"), (facts.get("sweeps"), facts.get("exact_sweeps"))
-    numbers = isinstance(epsilon, list) and all(type(value) in (int, float) and 0 <= value < 1e6 for value in epsilon)
-    return bool(epsilon) and numbers and all(type(count) is int and 0 <= count <= 100 for count in passes)
+def engine_of(path: str | Path, threads: int | None, proof: Proof) -> CpuEngine:
+    """`open_engine` of a file that has been proven."""
+    if proof.statistics is not None:
+        return WholeImageEngine(path, threads, proof=proof)
+    return CpuEngine(path, threads, proof)

@@ -7,11 +7,11 @@ the last group empty, it is cheaper to ask for other shapes of the same function
 import numpy as np
 
 from conversion.graph.ir import Graph, Node
+from conversion.graph.ops import OPS
 
 VECTOR = 16
 _FILTERS = 2 * VECTOR  # of one pass of a k x k convolution; one of at most 16 filters gets a pass of 16
 _LARGE_KERNEL = 5
-_ZERO_TO_ZERO = ("depthwise_conv2d", "multiply")
 
 
 def for_wide_vectors(graph: Graph) -> Graph:
@@ -71,16 +71,17 @@ def _region(graph: Graph, start: Node) -> set[str]:
             continue
         region.add(name)
         node = graph.nodes[name]
-        stack.extend(user.name for user in graph.users(name) if user.op in _ZERO_TO_ZERO)
-        if node.op in _ZERO_TO_ZERO:
+        stack.extend(user.name for user in graph.users(name) if OPS[user.op].zero_to_zero)
+        if OPS[node.op].zero_to_zero:
             stack.extend(node.inputs)
     return region
 
 
 def _keeps_zeros(graph: Graph, region: set[str]) -> bool:
     nodes = [graph.nodes[name] for name in region]
-    made = all(node.op in ("conv2d", *_ZERO_TO_ZERO) and node is not graph.output for node in nodes)
-    return made and all(user.name in region or user.op == "conv2d" for node in nodes for user in graph.users(node.name))
+    made = all((node.op == "conv2d" or OPS[node.op].zero_to_zero) and node is not graph.output for node in nodes)
+    alike = len({node.shape[-1] for node in nodes}) == 1  # a gate of one channel is no part of the region's
+    return made and alike and all(user.name in region or user.op == "conv2d" for node in nodes for user in graph.users(node.name))
 
 
 def _pad(graph: Graph, region: set[str], channels: int, extra: int) -> None:

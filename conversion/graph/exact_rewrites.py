@@ -6,8 +6,10 @@ Each rewrite states its own precondition and changes nothing where it does not h
 import keras
 import numpy as np
 
+from conversion.graph.from_keras import graph_of
 from conversion.graph.hardware_limits import MAX_CONCATENATION, THIN_CHANNELS
-from conversion.graph.ir import Graph, Node, graph_of
+from conversion.graph.ir import Graph, Node
+from conversion.graph.ops import LINEAR
 
 
 def deploy_graph(model: keras.Model, height: int, width: int) -> Graph:
@@ -18,9 +20,17 @@ def deploy_graph(model: keras.Model, height: int, width: int) -> Graph:
         height: low-resolution pixels.
         width: low-resolution pixels.
     """
-    graph = graph_of(model, height, width)
+    return rewritten(graph_of(model, height, width))
+
+
+def rewritten(graph: Graph) -> Graph:
+    """The graph of the same function in fewer or cheaper operations, its output clipped to [0, 1]; `graph` is not changed."""
+    graph = graph.copy()
     merge_repeated_inputs(graph)
     merge_thin_pointwise(graph)
+    merge_affines(graph)
+    nearest_to_shuffle(graph)
+    add_before_shuffle(graph)
     centre_norm_inputs(graph)
     nest_concatenations(graph)
     clip_output(graph)
@@ -54,6 +64,51 @@ def merge_thin_pointwise(graph: Graph) -> None:
         dense = np.einsum("io,hwo->hwio", _float64(pointwise)[0, 0], _float64(node)[..., 0])
         node.op, node.inputs = "conv2d", list(pointwise.inputs)
         node.weights["kernel"] = dense.astype(np.float32)
+    graph.prune(graph.output.name)
+
+
+def merge_affines(graph: Graph) -> None:
+    """Scale * x + offset behind a convolution that nothing else reads is in the convolution's kernel and bias."""
+    for node in list(graph.nodes.values()):
+        if node.op != "affine":
+            continue
+        made = graph.nodes[node.inputs[0]]
+        if made.op not in LINEAR or graph.only_user(made.name) is not node:
+            continue
+        scale = np.broadcast_to(np.asarray(node.weights.get("scale", 1.0), np.float64), node.shape[-1])
+        offset = np.broadcast_to(np.asarray(node.weights.get("offset", 0.0), np.float64), node.shape[-1])
+        bias = made.weights.get("bias", np.zeros(node.shape[-1])).astype(np.float64)
+        over = scale[:, None] if made.op == "depthwise_conv2d" else scale
+        node.op, node.attrs, node.inputs = made.op, dict(made.attrs), list(made.inputs)
+        node.weights = {"kernel": (_float64(made) * over).astype(np.float32), "bias": (bias * scale + offset).astype(np.float32)}
+    graph.prune(graph.output.name)
+
+
+def nearest_to_shuffle(graph: Graph) -> None:
+    """Nearest-neighbour enlargement of few channels is a 1x1 convolution by zeros and ones, then DEPTH_TO_SPACE: XNNPACK has both."""
+    for node in list(graph.nodes.values()):
+        if node.op != "resize_nearest" or node.shape[-1] > THIN_CHANNELS:
+            continue
+        scale, (batch, height, width, channels) = node.attrs["scale"], node.shape
+        copies = np.tile(np.eye(channels, dtype=np.float32), (1, scale**2))[None, None]
+        shape = (batch, height // scale, width // scale, channels * scale**2)
+        graph.insert_before(node, Node(f"{node.name}.copies", "conv2d", {"dilation": 1}, {"kernel": copies}, list(node.inputs), shape))
+        node.op, node.inputs = "depth_to_space", [f"{node.name}.copies"]
+
+
+def add_before_shuffle(graph: Graph) -> None:
+    """A sum of two shuffled tensors is the shuffled sum: one DEPTH_TO_SPACE, and the addition at the small size."""
+    for node in list(graph.nodes.values()):
+        if node.op != "add":
+            continue
+        terms = [graph.nodes[name] for name in node.inputs]
+        shuffled = all(t.op == "depth_to_space" and graph.only_user(t.name) is node for t in terms)
+        if not shuffled or len({t.attrs["scale"] for t in terms}) != 1:
+            continue
+        sources = [t.inputs[0] for t in terms]
+        total = Node(f"{node.name}.small", "add", {}, {}, sources, graph.nodes[sources[0]].shape)
+        graph.insert_before(node, total)
+        node.op, node.attrs, node.inputs = "depth_to_space", dict(terms[0].attrs), [total.name]
     graph.prune(graph.output.name)
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from conversion.graph.hardware_limits import scale_to_target
-from conversion.graph.ir import Graph, Node, to_keras
-
-CONVOLUTIONS = ("conv2d", "depthwise_conv2d")
+from conversion.graph.ir import Graph, Node
+from conversion.graph.ops import LINEAR
 
 
 def within_half_range(graph: Graph, images: Iterable[np.ndarray]) -> Graph:
@@ -22,7 +21,7 @@ def within_half_range(graph: Graph, images: Iterable[np.ndarray]) -> Graph:
         graph: not changed.
         images: (1, H, W, 3) float32 in [0, 1], of any size.
     """
-    free = [name for name in _free_nodes(graph) if graph.nodes[name].op in CONVOLUTIONS]
+    free = [name for name in _free_nodes(graph) if graph.nodes[name].op in LINEAR]
     return rescale(graph, measure_ranges(graph, images, free)) if free else graph
 
 
@@ -38,13 +37,12 @@ def measure_ranges(graph: Graph, images: Iterable[np.ndarray], names: Iterable[s
         node name -> largest absolute value over all images; inf where a value was not finite.
     """
     names = [name for name, node in graph.nodes.items() if node.op != "input"] if names is None else list(names)
-    model = to_keras(graph, None, None, names)
     ranges = dict.fromkeys(names, 0.0)
     for image in images:
-        for name, value in model(image).items():
-            if name in ranges:
-                largest = float(np.abs(np.asarray(value)).max())
-                ranges[name] = max(ranges[name], largest if np.isfinite(largest) else np.inf)
+        values = graph.run(image)
+        for name in names:
+            largest = float(np.abs(np.asarray(values[name])).max())
+            ranges[name] = max(ranges[name], largest if np.isfinite(largest) else np.inf)
     return ranges
 
 
@@ -60,7 +58,7 @@ def rescale(graph: Graph, ranges: Mapping[str, float]) -> Graph:
     scale: dict[str, float] = {}
     for node in graph.nodes.values():
         incoming = [scale[i] for i in node.inputs]
-        if node.op in CONVOLUTIONS:
+        if node.op in LINEAR:
             scale[node.name] = scale_to_target(ranges[node.name]) if node.name in free else 1.0
             _scale_weights(node, incoming[0], scale[node.name])
         elif node.op == "multiply":
@@ -77,7 +75,7 @@ def _free_nodes(graph: Graph) -> set[str]:
     free: set[str] = set()
     for node in reversed(graph.nodes.values()):
         users = graph.users(node.name)
-        if users and all(user.op in (*CONVOLUTIONS, "pixel_norm") or (user.op == "multiply" and user.name in free) for user in users):
+        if users and all(user.op in (*LINEAR, "pixel_norm") or (user.op == "multiply" and user.name in free) for user in users):
             free.add(node.name)
     return free
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.engines.predictor import open_predictor
+from conversion.source import ModelLike, ModelSource
 from keras_models.data.bicubic import Rule, crop_to_multiple, shrink
 from keras_models.data.photo_set import SUFFIXES, read_rgb
 from keras_models.metrics import Quality, measure, to_uint8
@@ -54,7 +54,7 @@ class Evaluation:
 
 
 def evaluate_model(
-    model: str | Path,
+    model: ModelLike,
     data: str | Path,
     bicubic: str = "new",
     threads: int | None = None,
@@ -64,7 +64,7 @@ def evaluate_model(
     """Upscales every low-resolution image of a folder and compares with the high-resolution one.
 
     Args:
-        model: anything that `open_predictor` takes.
+        model: anything that `ModelSource.of` takes.
         data: a folder with `HR/` and, if given, `LRxS/`; or a folder of photos.
         bicubic: "new" or "old" MATLAB rule, for low-resolution images that are not given.
         threads: of a .tflite or .onnx.
@@ -77,7 +77,7 @@ def evaluate_model(
     if bicubic not in RULES:
         raise ImageError(f"--bicubic {bicubic}: give new or old")
     photos = photos_in(data)
-    predictor = open_predictor(model, threads)
+    predictor = ModelSource.of(model).predictor(threads)
     scores: dict[str, Quality] = {}
     given = Path(data) / f"LRx{predictor.scale}"
     for name, low, high in _pairs(photos, given, predictor.scale, RULES[bicubic]):
@@ -86,7 +86,7 @@ def evaluate_model(
         see(name, low, high, result)
         progress(len(scores), len(photos))
     low_res = given.name if given.is_dir() else f"bicubic, {RULES[bicubic]} MATLAB rule"
-    return Evaluation(str(model), str(data), predictor.scale, low_res, scores, mean_quality(scores.values()))
+    return Evaluation(predictor.name, str(data), predictor.scale, low_res, scores, mean_quality(scores.values()))
 
 
 def mean_quality(scores: Iterable[Quality]) -> Quality:

@@ -4,15 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from conversion.convert_model import convert, convert_quantized
+from conversion.convert_model import DEFAULT_TILE, convert_network
 from conversion.engines.cpu import CpuEngine
 from conversion.measuring.benchmark.host import HostBenchmark, HostJob, benchmark_on_host
 from conversion.measuring.benchmark.result_table import as_table
 from conversion.measuring.evaluate import evaluate_model
-from conversion.quantization.quantized import QUANTIZED
-from conversion.tflite.converter import DEFAULT_TILE, RECIPES
+from conversion.recipes import RECIPES
+from conversion.source import ModelLike, ModelSource
 from conversion.tflite.file import read_tflite
-from keras_models.checkpoints.loading import load_model
 from keras_models.system.atomic_files import atomic_output, make_folder
 from keras_models.system.errors import ConversionError, ModelError
 
@@ -108,7 +107,7 @@ class RecipeReport:
 
 
 def recipe_report(
-    model: str | Path,
+    model: ModelLike,
     data: str | Path,
     calibration: str | Path,
     folder: Path,
@@ -133,14 +132,15 @@ def recipe_report(
         MobileSRError: a model, photo or file that cannot be used.
     """
     make_folder(folder)
-    scale = load_model(model).scale
+    source = ModelSource.of(model)
+    scale = source.network().scale
     for path in qat:
         if CpuEngine(path, 1).scale != scale:
-            raise ModelError(f"{path}: another scale than {model}: give a file of the same network")
+            raise ModelError(f"{path}: another scale than {source.label}: give a file of the same network")
     given = {"qat" if len(qat) == 1 else f"qat {path.stem}": path for path in qat}
     if len(given) < len(qat):
         raise ModelError("--qat: two files of one name, so that their rows could not be told apart: rename one")
-    recipes = (*RECIPES, *QUANTIZED)
+    recipes = tuple(RECIPES)
     total = 2 * (len(recipes) + len(qat)) + 1
     steps = iter(range(1, total + 1))
 
@@ -151,7 +151,7 @@ def recipe_report(
     rows, _ = measure_files(made.files | given, data, tile, runs, step)
     worst = sorted(made.noise, key=made.noise.__getitem__, reverse=True)[:WORST]
     tensors = {name: made.noise[name] * 255**2 for name in worst}
-    return RecipeReport(str(model), str(data), f"{tile[0]}x{tile[1]}", rows, tensors, made.notes)
+    return RecipeReport(source.label, str(data), f"{tile[0]}x{tile[1]}", rows, tensors, made.notes)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Conversions:
 
 
 def convert_recipes(
-    model: str | Path, recipes: Sequence[str], calibration: str | Path | None, folder: Path, step: Callable[[], None]
+    model: ModelLike, recipes: Sequence[str], calibration: str | Path | None, folder: Path, step: Callable[[], None]
 ) -> Conversions:
     """Converts a network by every recipe that it bears.
 
@@ -191,16 +191,14 @@ def convert_recipes(
     for recipe in recipes:
         path = folder / f"{recipe}.tflite"
         try:
-            if recipe == "int8":
-                _, noise = convert_quantized(model, path, recipe, DEFAULT_TILE, calibration)
-            else:
-                convert(model, path, recipe, calibration=calibration)
-            files[recipe] = path
+            converted = convert_network(model, recipe, DEFAULT_TILE, calibration)
+            converted.save(path)
+            files[recipe], noise = path, noise | converted.noise
         except ConversionError as error:
             notes.append(f"{recipe} is not possible: {str(error).replace(str(path), 'the file')}")
         step()
     if not files:
-        raise ConversionError(f"{model}: no recipe converts it: {' '.join(notes)}")
+        raise ConversionError(f"{ModelSource.of(model).label}: no recipe converts it: {' '.join(notes)}")
     return Conversions(files, tuple(notes), noise)
 
 

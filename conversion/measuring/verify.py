@@ -1,5 +1,6 @@
 """Is a .tflite what it claims to be? Agreement with its source, partitions, half precision's range and the GPU engine, measured."""
 
+import contextlib
 from dataclasses import asdict, dataclass
 from math import log10
 from pathlib import Path
@@ -8,15 +9,13 @@ import numpy as np
 
 from conversion.calibration_images import photo_like_images, synthetic_images
 from conversion.engines.cpu import CpuEngine
-from conversion.engines.predictor import open_predictor
 from conversion.gpu.verify import GpuVerdict, verify_on_gpu
-from conversion.measuring.inspection import inspect_tflite
+from conversion.measuring.inspection import Inspection, inspect_tflite
+from conversion.recipes import RECIPES, Recipe, recipe_named
+from conversion.source import ModelLike, ModelSource
 from conversion.tflite.half_range import measure_half_range
-from keras_models.system.errors import ModelError
+from keras_models.system.errors import ConversionError, ModelError
 
-FLOAT32_TOLERANCE = 2e-5
-FLOAT16_TOLERANCE = 2e-2  # weights of 11 bits; one pixel in millions may move by a grey level or two
-INTEGER_PSNR = 32.0  # dB; files of this project have 34 to 38, the converter's own quantization of the same networks 29 to 30
 REPORT_VERSION = 3
 
 
@@ -83,7 +82,7 @@ class Verification:
 
 def verify_tflite(
     path: str | Path,
-    against: str | Path | None = None,
+    against: ModelLike | None = None,
     threads: int | None = None,
     gpu: bool = False,
     photos: str | Path | None = None,
@@ -104,16 +103,16 @@ def verify_tflite(
     images = synthetic_images(*engine.tile)
     outputs = [engine.run(image[0]) for image in images]
     integers = {"int8", "uint8", "int16"} & {*inspection.dtypes, *inspection.weights_bytes}
+    recipe = recipe_of(inspection)
     half = None if integers & {*inspection.dtypes} else measure_half_range(path, images)
-    tolerance = INTEGER_PSNR if integers else FLOAT16_TOLERANCE if "float16" in inspection.weights_bytes else FLOAT32_TOLERANCE
     error, psnr = (None, None) if against is None else _difference(engine, against, images, outputs)
     finite = all(np.isfinite(y).all() for y in outputs)
     problems = []
     if not finite:
         problems.append("an output is not finite")
-    if psnr is not None and integers and not psnr >= tolerance:
+    if psnr is not None and recipe.psnr is not None and not psnr >= recipe.psnr:
         problems.append(f"only {psnr:.1f} dB to {against}")
-    if error is not None and not integers and not error <= tolerance:
+    if error is not None and recipe.max_error is not None and not error <= recipe.max_error:
         problems.append(f"differs from {against} by {error:.2g}")
     if half is not None and not half.safe:
         problems.append(f"{len(half.over)} intermediates leave half precision: NaN on a phone GPU")
@@ -125,11 +124,11 @@ def verify_tflite(
     problems += on_gpu.problems() if on_gpu else []
     return Verification(
         file=str(path),
-        against=None if against is None else str(against),
+        against=None if against is None else ModelSource.of(against).label,
         max_error=error,
         psnr=psnr,
-        quantized=bool(integers),
-        tolerance=tolerance,
+        quantized=recipe.psnr is not None,
+        tolerance=recipe.psnr or recipe.max_error or 0.0,
         cpu_partitions=inspection.cpu_partitions,
         half_max=half.largest if half else None,
         half_tensor=half.tensor if half else None,
@@ -140,9 +139,23 @@ def verify_tflite(
     )
 
 
-def _difference(engine: CpuEngine, against: str | Path, images: list[np.ndarray], outputs: list[np.ndarray]) -> tuple[float, float]:
+def recipe_of(inspection: Inspection) -> Recipe:
+    """The recipe whose bound a file is held to: its card's; of a foreign file the one whose weights and values it has."""
+    card = inspection.card if isinstance(inspection.card, dict) else {}
+    name = str(card.get("recipe", "")).split(",")[0]  # earlier versions added ", 12 tensors in float"
+    with contextlib.suppress(ConversionError):
+        return recipe_named(name)
+    kinds = {*inspection.dtypes, *inspection.weights_bytes}
+    if "int16" in inspection.dtypes:
+        return RECIPES["int16x8"]
+    if {"int8", "uint8"} & kinds:
+        return RECIPES["int8" if {"int8", "uint8"} & {*inspection.dtypes} else "weight_only_int8"]
+    return RECIPES["float16" if "float16" in inspection.weights_bytes else "float32"]
+
+
+def _difference(engine: CpuEngine, against: ModelLike, images: list[np.ndarray], outputs: list[np.ndarray]) -> tuple[float, float]:
     """Largest difference over the images, whose outputs are known, and PSNR in dB over photograph-like ones."""
-    other = open_predictor(against, engine.threads)
+    other = ModelSource.of(against).predictor(engine.threads)
     if other.scale != engine.scale:
         raise ModelError(f"{engine.path} is x{engine.scale}, {against} is x{other.scale}: compare models of one scale")
 

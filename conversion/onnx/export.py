@@ -1,7 +1,7 @@
 """Our own networks as ONNX: the deploy graph, node by node, with free batch, height and width, in the standard's opset 20."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -10,14 +10,15 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from conversion.calibration_images import photo_crops, synthetic_images
-from conversion.graph.exact_rewrites import clip_output
+from conversion.graph.exact_rewrites import add_before_shuffle, clip_output, nearest_to_shuffle
+from conversion.graph.from_keras import graph_of
 from conversion.graph.half_range import within_half_range
-from conversion.graph.ir import Graph, Node, graph_of
-from conversion.model_card import sha256_of, source_facts, source_of
+from conversion.graph.ir import Graph
+from conversion.graph.ops import OPS, missing_cell
 from conversion.onnx.load import OPSET
 from conversion.onnx.rescaling import open_session
-from keras_models.checkpoints.loading import load_model
-from keras_models.folding import fold
+from conversion.source import ModelLike, ModelSource
+from keras_models.base import SuperResolution
 from keras_models.system.atomic_files import atomic_output
 from keras_models.system.errors import ConversionError
 
@@ -25,14 +26,14 @@ TOLERANCE = 2e-5
 CALIBRATION_SIDE = 64
 
 
-def export_onnx(model: str | Path, target: str | Path, calibration: str | Path | None = None) -> float:
+def export_onnx(model: ModelLike, target: str | Path, calibration: str | Path | None = None) -> float:
     """Writes a network as ONNX: "image" [n, 3, h, w] float32 in [0, 1] to "upscaled" [n, 3, s*h, s*w], clipped to [0, 1].
 
     It is the deploy form with the powers of two that keep its intermediates inside half precision; its metadata entry
     `mobile_sr` (JSON) says what it is.
 
     Args:
-        model: preset name, .keras file or checkpoint; a training form is folded first.
+        model: preset name, .keras file, checkpoint or network in memory; a training form is folded first.
         target: an .onnx.
         calibration: folder of photos that ranges are measured on, besides the built-in images.
 
@@ -42,16 +43,19 @@ def export_onnx(model: str | Path, target: str | Path, calibration: str | Path |
     Raises:
         ConversionError: an operation without a counterpart, or a file that computes something else.
     """
-    deploy = fold(load_model(model))
+    source = ModelSource.of(model)
+    deploy = source.deploy()
     side = (CALIBRATION_SIDE, CALIBRATION_SIDE)
     images = synthetic_images(*side) + (photo_crops(calibration, *side) if calibration is not None else [])
     graph = graph_of(deploy)
+    nearest_to_shuffle(graph)
+    add_before_shuffle(graph)
     clip_output(graph)
     proto = onnx_model(within_half_range(graph, images))
-    helper.set_model_props(proto, {"mobile_sr": json.dumps(_facts(model, deploy), sort_keys=True)})
+    helper.set_model_props(proto, {"mobile_sr": json.dumps(_facts(source, deploy), sort_keys=True)})
     error = _difference(deploy, proto)
     if not error <= TOLERANCE:
-        raise ConversionError(f"{target}: the exported file differs from {model} by {error:.2g}: report the network")
+        raise ConversionError(f"{target}: the exported file differs from {source.label} by {error:.2g}: onnxruntime computes one of its operations otherwise")
     with atomic_output(target) as temporary:
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
     return error
@@ -63,16 +67,17 @@ def onnx_model(graph: Graph) -> onnx.ModelProto:
     Raises:
         ConversionError: an operation that has no counterpart here.
     """
-    writer = _Writer()
+    writer = Writer()
     names: dict[str, str] = {}
     for node in graph.nodes.values():
         if node.op == "input":
             names[node.name] = "image"
             channels = node.shape[-1]
-        elif node.op in EMIT:
-            names[node.name] = EMIT[node.op](writer, node, [names[i] for i in node.inputs])
-        else:
-            raise ConversionError(f"{node.name}: {node.op} has no ONNX counterpart here: export the float network")
+            continue
+        form = OPS[node.op].onnx
+        if form is None:
+            raise missing_cell(node, "onnx", "convert to .tflite")
+        names[node.name] = form(writer, node, [names[i] for i in node.inputs])
     writer.nodes[-1].output[0] = "upscaled"
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", channels, "h", "w"])
     result = helper.make_tensor_value_info("upscaled", TensorProto.FLOAT, ["n", graph.output.shape[-1], "h_up", "w_up"])
@@ -83,7 +88,7 @@ def onnx_model(graph: Graph) -> onnx.ModelProto:
     return proto
 
 
-class _Writer:
+class Writer:
     """ONNX nodes and constants as they come, each tensor under a name of its own."""
 
     def __init__(self) -> None:
@@ -103,69 +108,6 @@ class _Writer:
         return name
 
 
-def _conv(writer: _Writer, node: Node, inputs: list[str]) -> str:
-    kernel, dilation = node.weights["kernel"], node.attrs.get("dilation", 1)
-    depthwise = node.op == "depthwise_conv2d"
-    weight = kernel.transpose(2, 3, 0, 1) if depthwise else kernel.transpose(3, 2, 0, 1)
-    total = [dilation * (k - 1) for k in kernel.shape[:2]]  # "same" puts the odd pixel of an even kernel behind
-    pads = [t // 2 for t in total] + [t - t // 2 for t in total]
-    arrays = [weight] + ([node.weights["bias"]] if "bias" in node.weights else [])
-    group = len(weight) if depthwise else 1
-    names = [writer.constant(a.astype(np.float32)) for a in arrays]
-    return writer.add("Conv", inputs + names, kernel_shape=kernel.shape[:2], pads=pads, dilations=[dilation] * 2, group=group)
-
-
-def _norm(writer: _Writer, node: Node, inputs: list[str]) -> str:
-    # A centred input is normalised the same way: its mean is zero.
-    last = writer.add("Transpose", inputs, perm=[0, 2, 3, 1])
-    affine = [writer.constant(node.weights[key]) for key in ("gamma", "beta")]
-    normal = writer.add("LayerNormalization", [last, *affine], axis=-1, epsilon=float(node.attrs["epsilon"]))
-    return writer.add("Transpose", [normal], perm=[0, 3, 1, 2])
-
-
-def _contrast(writer: _Writer, node: Node, inputs: list[str]) -> str:
-    mean = _image_mean(writer, inputs[0])
-    centred = writer.add("Sub", [inputs[0], mean])
-    variance = _image_mean(writer, writer.add("Mul", [centred, centred]))
-    shifted = writer.add("Add", [variance, writer.constant(np.float32(node.attrs["epsilon"]))])
-    return writer.add("Add", [mean, writer.add("Sqrt", [shifted])])
-
-
-def _image_mean(writer: _Writer, x: str) -> str:
-    # Rows first, as in Keras: half precision would lose the small addends of one long sum.
-    return _reduce("ReduceMean", 2)(writer, None, [_reduce("ReduceMean", 3)(writer, None, [x])])
-
-
-def _reduce(op: str, axis: int) -> Callable:
-    return lambda writer, _, inputs: writer.add(op, [*inputs, writer.constant(np.array([axis], np.int64))], keepdims=1)
-
-
-def _plain(op: str, **attributes: object) -> Callable:
-    return lambda writer, _, inputs: writer.add(op, inputs, **attributes)
-
-
-EMIT: dict[str, Callable[[_Writer, Node, list[str]], str]] = {
-    "conv2d": _conv,
-    "depthwise_conv2d": _conv,
-    "pixel_norm": _norm,
-    "contrast": _contrast,
-    "gelu": lambda writer, node, inputs: writer.add("Gelu", inputs, approximate="tanh" if node.attrs["approximate"] else "none"),
-    "leaky_relu": lambda writer, node, inputs: writer.add("LeakyRelu", inputs, alpha=float(node.attrs["slope"])),
-    "relu": _plain("Relu"),
-    "sigmoid": _plain("Sigmoid"),
-    "channel_mean": _reduce("ReduceMean", 1),
-    "channel_max": _reduce("ReduceMax", 1),
-    "add": _plain("Add"),
-    "multiply": _plain("Mul"),
-    "concatenate": _plain("Concat", axis=1),
-    "depth_to_space": lambda writer, node, inputs: writer.add("DepthToSpace", inputs, blocksize=node.attrs["scale"], mode="DCR"),
-    "clip": lambda writer, node, inputs: writer.add(
-        "Clip", [*inputs, *(writer.constant(np.float32(node.attrs[key])) for key in ("low", "high"))]
-    ),
-}
-"""Operation of `conversion.graph.ir` -> its ONNX nodes; gives the name of the result."""
-
-
 def _difference(deploy: keras.Model, proto: onnx.ModelProto) -> float:
     session = open_session(proto.SerializeToString())
     largest = 0.0
@@ -176,9 +118,7 @@ def _difference(deploy: keras.Model, proto: onnx.ModelProto) -> float:
     return largest
 
 
-def _facts(model: str | Path, deploy: keras.Model) -> dict:
-    source = source_of(model)
-    beside = source_facts(source)
+def _facts(source: ModelSource, deploy: SuperResolution) -> dict:
     return {
         "name": deploy.name,
         "family": type(deploy).__name__,
@@ -186,9 +126,9 @@ def _facts(model: str | Path, deploy: keras.Model) -> dict:
         "halo": deploy.halo,
         "receptive_radius": deploy.receptive_radius,
         "range": [0.0, 1.0],
-        "source": source.name,
-        "source_sha256": sha256_of(source),
+        "source": source.file_name,
+        "source_sha256": source.sha256,
         "parameters": deploy.count_params(),
-        "licence": beside.get("licence", "unknown"),
-        "credit": beside.get("credit", "unknown"),
+        "licence": source.facts.get("licence", "unknown"),
+        "credit": source.facts.get("credit", "unknown"),
     }

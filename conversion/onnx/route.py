@@ -15,11 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from conversion.calibration_images import photo_crops, synthetic_images
+from conversion.convert_model import DEFAULT_TILE, Converted
 from conversion.engines.cpu import CpuEngine
-from conversion.measuring.halo import measure_halo
-from conversion.model_card import Card, made_card, sha256_of, source_facts, tool_versions
-from conversion.tflite.converter import DEFAULT_TILE, to_tflite
-from conversion.tflite.output import check_target, write_tflite
+from conversion.engines.halo import measure_halo
+from conversion.model_card import Card, made_card, tool_versions
+from conversion.recipes import RECIPES, Recipe, recipe_named
+from conversion.source import ModelSource, sha256_of
+from conversion.tflite.converter import to_tflite
+from conversion.tflite.output import check_target
 from keras_models.system.errors import ConversionError
 from keras_models.system.json_text import json_object
 from keras_models.system.sandbox import Limits, isolated
@@ -28,8 +31,6 @@ READING_TIME_S, READING_BYTES = 120, 2 << 30
 """Limits for reading and rewriting at `DEFAULT_TILE`, and in proportion for a larger --tile; a small network needs 10 s."""
 CONVERSION_TIME_S = 1800
 """Limit for onnx2tf; a small network needs 30 seconds."""
-TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
-"""Largest difference of the .tflite to the untouched file, outputs clipped to [0, 1]; half precision's weights have 11 bits."""
 CALIBRATION_FILE = "calibration_image_sample_data_20x128x128x3_float32.npy"
 """What onnx2tf 1.28.8 reads or else downloads; it only feeds its own check."""
 
@@ -70,7 +71,7 @@ def convert_onnx(
     Args:
         model: the .onnx; it is read in a process of its own and never changed.
         target: a .tflite.
-        recipe: "float32" or "float16".
+        recipe: one that converts foreign files.
         tile: (H, W) of the static input, low-resolution pixels; None for the file's own, or `DEFAULT_TILE` if that is free.
         calibration: folder of photos that ranges are measured on, besides the built-in images.
         allow_overflow: write the file even if half precision overflows inside; the card says so.
@@ -80,25 +81,28 @@ def convert_onnx(
         ConversionError: a file that cannot be read or converted, or whose conversion differs from it.
     """
     path, target = Path(model), check_target(target)
-    if recipe not in TOLERANCE:
-        raise ConversionError(f"{recipe}: an .onnx becomes {' or '.join(TOLERANCE)}: other recipes want the network itself, see `import`")
+    chosen = recipe_named(recipe)
+    if chosen.onnx_error is None:
+        known = " or ".join(r.name for r in RECIPES.values() if r.onnx_error is not None)
+        raise ConversionError(f"{recipe}: an .onnx becomes {known}: other recipes want the network itself, see `import`")
     with tempfile.TemporaryDirectory(prefix="mobile-sr-onnx-") as name:
         folder = Path(name)
         report = read_and_rewrite(path, folder, tile, calibration)
-        data = to_tflite(saved_model(folder / "rewritten.onnx", path), recipe)
+        data = to_tflite(saved_model(folder / "rewritten.onnx", path), chosen.half_weights)
         converted = folder / f"{path.stem}.tflite"
         converted.write_bytes(data)
         engine = CpuEngine(converted)
         error = _difference(engine, folder / "images.npz")
-        if not error <= TOLERANCE[recipe]:
+        if not error <= chosen.onnx_error:
             raise ConversionError(
-                f"{path}: the converted file differs by {error:.2g} from onnxruntime on the untouched one, {TOLERANCE[recipe]:g} is "
+                f"{path}: the converted file differs by {error:.2g} from onnxruntime on the untouched one, {chosen.onnx_error:g} is "
                 "allowed: onnx2tf changed the network; report it"
             )
         halo = measure_halo(engine)
     size = tuple(report["tile"])
     images = synthetic_images(*size) + (photo_crops(calibration, *size) if calibration is not None else [])
-    card = write_tflite(data, target, images, lambda half_max: _card(path, report, recipe, halo, half_max), allow_overflow, card_beside)
+    made = Converted(data, _card(path, report, chosen, halo), chosen.contract, images, {}, chosen.compact)
+    card = made.save(target, allow_overflow, card_beside)
     return OnnxConversion(card, report["rewrites"], report["rescaled"], error)
 
 
@@ -150,18 +154,17 @@ def _difference(engine: CpuEngine, recorded: Path) -> float:
         return max(float(np.abs(engine.run(image).clip(0, 1) - expected.clip(0, 1)).max()) for image, expected in pairs)
 
 
-def _card(path: Path, report: dict, recipe: str, halo: int, half_max: float) -> Card:
-    facts = source_facts(path) | _own_facts(report["metadata"])
+def _card(path: Path, report: dict, recipe: Recipe, halo: int) -> Card:
+    facts = ModelSource.of(path).facts | _own_facts(report["metadata"])
     return made_card(
         facts,
         tuple(report["tile"]),
-        halo,
-        half_max,
+        halo=halo,
         name=path.stem,
         family=facts.get("family", "unknown"),
         scale=report["scale"],
         receptive_radius=report["receptive_radius"],
-        recipe=recipe,
+        recipe=recipe.name,
         source=path.name,
         weights_sha256=sha256_of(path),
         parameters=report["parameters"],

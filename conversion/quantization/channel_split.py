@@ -8,9 +8,10 @@ LKDN's collection layer has channels that end at 0.05 beside one of 1.4, and the
 import numpy as np
 
 from conversion.graph.ir import Graph, Node
-from conversion.quantization.fake_quant import SAME_RANGE, Ranges, nudged
-from conversion.quantization.int8_graph import LINEAR, PATCHES
-from conversion.quantization.sensitivity import Trace, value_of
+from conversion.graph.ops import LINEAR, OPS, value_of
+from conversion.quantization.fake_quant import Ranges, nudged
+from conversion.quantization.int8_graph import PATCHES
+from conversion.quantization.sensitivity import Trace
 
 GAIN = 0.5  # the noise of the parts must be below this share of the whole's
 SHARE = 0.02  # of all tensors' noise: below it is not worth three more operations
@@ -59,7 +60,7 @@ def rounding_noise(graph: Graph, traced: Trace, ranges: Ranges) -> dict[str, flo
     A rounding error of step s has the mean square s^2 / 12. Tensors that only take over others' steps are left out.
     """
     samples = traced.values[graph.output.name].size
-    rounds = [n.name for n in graph.nodes.values() if n.op not in (*SAME_RANGE, "input") and n.name != PATCHES]
+    rounds = [n.name for n in graph.nodes.values() if n.op != "input" and not OPS[n.op].moves_values and n.name != PATCHES]
     return {name: float(traced.weights[name].sum()) * nudged(*ranges[name])[0] ** 2 / 12 / samples for name in rounds}
 
 

@@ -8,8 +8,9 @@ Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1, with m
 import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
 
-from conversion.graph.ir import Graph, Node, to_keras
-from conversion.quantization.int8_graph import LINEAR, PATCHES
+from conversion.graph.ir import Graph, Node
+from conversion.graph.ops import LINEAR
+from conversion.quantization.int8_graph import PATCHES
 
 TAIL = 1e-3  # share of an image's pixels that may lie outside of what counts as a channel's extreme
 SMALLEST = 1e-6  # of a tensor's largest extreme: a dead channel is not blown up
@@ -34,16 +35,15 @@ def channel_extremes(graph: Graph, images: np.ndarray) -> Extremes:
         node name -> (2, C) float64, row 0 the lower extremes.
     """
     names = [name for name, node in graph.nodes.items() if node.op != "input"]
-    model = to_keras(graph, None, None, names)
     extremes: Extremes = {}
     for image in images:
-        for name, value in model(image[None]).items():
-            if name in graph.nodes:
-                flat = np.ascontiguousarray(np.asarray(value).reshape(-1, value.shape[-1]).T)
-                outside = int(TAIL * flat.shape[1])
-                ends = np.partition(flat, (outside, flat.shape[1] - 1 - outside), axis=1)[:, [outside, -1 - outside]].T
-                seen = extremes.get(name, ends)
-                extremes[name] = np.stack([np.minimum(seen[0], ends[0]), np.maximum(seen[1], ends[1])])
+        values = graph.run(image[None])
+        for name in names:
+            flat = np.ascontiguousarray(np.asarray(values[name]).reshape(-1, values[name].shape[-1]).T)
+            outside = int(TAIL * flat.shape[1])
+            ends = np.partition(flat, (outside, flat.shape[1] - 1 - outside), axis=1)[:, [outside, -1 - outside]].T
+            seen = extremes.get(name, ends)
+            extremes[name] = np.stack([np.minimum(seen[0], ends[0]), np.maximum(seen[1], ends[1])])
     return extremes
 
 

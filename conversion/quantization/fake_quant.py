@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
 
-from conversion.graph.ir import Graph, Node, to_keras
+from conversion.graph.ir import Graph, Node
+from conversion.graph.ops import OPS
+from conversion.graph.to_keras import to_keras
 from conversion.quantization.int8_graph import PATCHES
 from conversion.tflite.converter import run_converter
 
@@ -18,15 +20,13 @@ Ranges = dict[str, tuple[float, float]]
 
 STEPS = 255  # between the 256 values of 8 bits
 UNIT_RANGE = (0.0, 1.0)
-SAME_RANGE = ("concatenate", "depth_to_space")
-"""Operations that only move values: their integer kernels want input and output in one range."""
 
 
 def range_groups(graph: Graph) -> list[list[str]]:
     """The nodes that must share a range, as lists of names; every node is in exactly one."""
     same = DisjointSet(graph.nodes)
     for node in graph.nodes.values():
-        if node.op in SAME_RANGE:
+        if OPS[node.op].moves_values:  # its integer kernel wants input and output in one range
             for name in node.inputs:
                 same.merge(name, node.name)
     groups: dict[str, list[str]] = {}
@@ -36,12 +36,15 @@ def range_groups(graph: Graph) -> list[list[str]]:
 
 
 def fixed_ranges(graph: Graph) -> Ranges:
-    """The ranges that are not a choice: the image, its patches and the result in [0, 1]."""
+    """The ranges that are not a choice: the image, its patches and the result in [0, 1], and those that kernels insist on."""
+    insisted = {n.name: OPS[n.op].unit_range for n in graph.nodes.values()}
     fixed: Ranges = {}
     unit = {n.name for n in graph.nodes.values() if n.op == "input" or n.name in (PATCHES, graph.output.name)}
     for names in range_groups(graph):
         if unit & set(names):
             fixed |= dict.fromkeys(names, UNIT_RANGE)
+        for one in filter(None, (insisted[name] for name in names)):
+            fixed |= dict.fromkeys(names, one)
     return fixed
 
 

@@ -9,7 +9,8 @@ outside, tap by tap, and the border stays exact.
 import numpy as np
 
 from conversion.graph.ir import Graph, Node
-from conversion.quantization.int8_graph import LINEAR, PATCHES
+from conversion.graph.ops import LINEAR
+from conversion.quantization.int8_graph import PATCHES
 
 HEADROOM = 1.25  # of the features' extremes (of `equalisation`, without the outermost): further out they are clipped
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from conversion.graph.ir import Graph, Node
+from conversion.graph.ops import LINEAR, value_of
 from conversion.quantization.fake_quant import Ranges, with_fake_quant
-from conversion.quantization.int8_graph import LINEAR, PATCHES
-from conversion.quantization.sensitivity import value_of
+from conversion.quantization.int8_graph import PATCHES
 
 ROWS = (6144, 48, 16384)  # pixels that a layer is fitted on: at least, for each input of one output, at most
 RIDGE = 3e-3  # pull towards the float weights, in units of the inputs' mean energy

@@ -9,7 +9,8 @@ from copy import copy
 
 import numpy as np
 
-from conversion.graph.ir import Graph, to_keras
+from conversion.graph.ir import Graph
+from conversion.graph.to_keras import to_keras
 from conversion.tflite.check import packed, parse_checked
 from conversion.tflite.converter import run_converter
 

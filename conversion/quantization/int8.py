@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import keras
 import numpy as np
 
 from conversion.graph.ir import Graph
@@ -14,63 +13,57 @@ from conversion.quantization.gptq import rounded
 from conversion.quantization.int8_graph import int8_graph
 from conversion.quantization.ranges import find_ranges
 from conversion.quantization.sensitivity import Trace, trace
-from keras_models.system.errors import ConversionError
 
 CALIBRATION_TILE = 48  # low-resolution pixels
 CROPS = 64
 TRACED = 14  # crops whose every value is kept
-OPERATIONS = {"input", "conv2d", "depthwise_conv2d", "gelu", "relu", "leaky_relu", "sigmoid", "add", "multiply", "concatenate", "rsqrt"}
-OPERATIONS |= {"depth_to_space", "clip"}
-"""Operations with an integer kernel in LiteRT that was tried here."""
+RESCALED = 8  # crops that the powers of two are measured on: they need no more than the order of magnitude
 
 
-def int8_form(deploy: keras.Model, images: np.ndarray) -> Graph:
+def int8_form(graph: Graph, images: np.ndarray) -> Graph:
     """The float graph that quantizes well: exact rewrites, channels centred and equalised on the images.
 
     Args:
-        deploy: deploy form.
+        graph: plain, of the deploy form; not changed.
         images: (N, H, W, 3) float32 in [0, 1], low-resolution crops of photos.
 
     Raises:
         ConversionError: an operation that has no int8 form here.
     """
-    graph = int8_graph(deploy, images.shape[1], images.shape[2], images[:8])
-    strange = sorted({node.op for node in graph.nodes.values()} - OPERATIONS)
-    if strange:
-        raise ConversionError(f"{deploy.name}: no integer form of {', '.join(strange)} is known: give --recipe float16 or dynamic_int8")
+    graph = int8_graph(graph, images[:RESCALED])
     graph = equalised(graph, images)
     merge_tail(graph)
     return graph
 
 
-def ranged(deploy: keras.Model, images: np.ndarray) -> tuple[Graph, Trace, Ranges]:
+def ranged(graph: Graph, images: np.ndarray) -> tuple[Graph, Trace, Ranges]:
     """The int8 graph of a network with its float weights, its trace on the images, and the ranges of its tensors.
 
     Args:
-        deploy: deploy form.
+        graph: plain, of the deploy form; not changed.
         images: as in `int8_form`.
 
     Raises:
         ConversionError: an operation that has no int8 form here.
     """
-    graph = int8_form(deploy, images)
+    graph = int8_form(graph, images)
     ranges = find_ranges(graph, images)
     split, traced = split_by_range(graph, trace(graph, images[:TRACED]), ranges)
     return split, traced, ranges if split.nodes.keys() == graph.nodes.keys() else find_ranges(split, images)
 
 
-def quantize(deploy: keras.Model, images: np.ndarray, in_float: int = 0) -> tuple[Graph, Ranges, dict[str, float]]:
+def quantize(graph: Graph, images: np.ndarray, in_float: int = 0) -> tuple[Graph, Ranges, dict[str, float]]:
     """The int8 graph of a network, its weights rounded to their grid, the ranges of its tensors and their `rounding_noise`.
 
     Args:
-        deploy: deploy form.
+        graph: plain, of the deploy form; not changed.
         images: as in `int8_form`.
         in_float: how many of the tensors whose rounding hurts most get no range and stay in float; those in one range count once.
 
     Raises:
         ConversionError: an operation that has no int8 form here.
     """
-    graph, traced, ranges = ranged(deploy, images)
+    graph, traced, ranges = ranged(graph, images)
     noise = rounding_noise(graph, traced, ranges)
     for names in worst_first(graph, noise)[:in_float]:
         for name in names:

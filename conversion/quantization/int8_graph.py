@@ -4,35 +4,35 @@ Each rewrite is a pattern that holds or is left alone; nothing knows a network. 
 images: centring and equalisation (`conversion.quantization.equalization`) and the ranges (`conversion.quantization.ranges`).
 """
 
-import keras
 import numpy as np
 
-from conversion.graph.exact_rewrites import deploy_graph
+from conversion.graph.exact_rewrites import rewritten
 from conversion.graph.half_range import measure_ranges, rescale
 from conversion.graph.ir import Graph, Node
+from conversion.graph.ops import OPS, missing_cell
 
-LINEAR = ("conv2d", "depthwise_conv2d")
 PATCHES = "image_patches"
 MAX_PATCH = 75  # a 5x5 convolution of RGB: channels of the copied patches, without the last
 
 
-def int8_graph(model: keras.Model, height: int, width: int, images: np.ndarray) -> Graph:
+def int8_graph(graph: Graph, images: np.ndarray) -> Graph:
     """The rewritten graph of a network, before centring and equalisation.
 
     Args:
-        model: deploy form.
-        height: low-resolution pixels.
-        width: low-resolution pixels.
+        graph: plain, of the deploy form; not changed.
         images: (N, h, w, 3) float32 in [0, 1], for the powers of two that bring every value to order one.
+
+    Raises:
+        ConversionError: an operation that has no int8 form.
 
     Returns:
         A graph of float32 weights without a clip at its end: its output's range, fixed to [0, 1], clips.
     """
-    graph = deploy_graph(model, height, width)
+    graph = rewritten(graph)
     graph = rescale(graph, measure_ranges(graph, [images]))
     drop_clip(graph)
     image_skip(graph)
-    norms_to_products(graph)
+    integer_forms(graph)
     return graph
 
 
@@ -42,36 +42,18 @@ def drop_clip(graph: Graph) -> None:
         graph.prune(graph.output.inputs[0])
 
 
-def norms_to_products(graph: Graph) -> None:
-    """A pixel norm becomes x * rsqrt(energy) and a depthwise 1x1 convolution; energy is a 1x1 convolution of x * x.
+def integer_forms(graph: Graph) -> None:
+    """Writes operations without an integer kernel as ones that have it.
 
-    Every step can have a scale of its own for each channel, which L2_NORMALIZATION cannot: its integer kernel gives steps
-    of 1/128, and the inputs of LKDN's norms are one constant direction to 99 %, so that what varies between pixels is
-    two such steps wide. An input that is not centred yet is centred by a 1x1 convolution.
+    Raises:
+        ConversionError: an operation has neither.
     """
     for node in list(graph.nodes.values()):
-        if node.op != "pixel_norm":
-            continue
-        channels = node.shape[-1]
-        one = (*node.shape[:-1], 1)
-        source = node.inputs[0]
-        if not node.attrs["centred"]:
-            kernel = (np.eye(channels) - 1 / channels).astype(np.float32)[None, None]
-            source = _before(graph, node, "centre", "conv2d", [source], node.shape, {"kernel": kernel})
-        square = _before(graph, node, "square", "multiply", [source, source], node.shape)
-        mean = {"kernel": np.full((1, 1, channels, 1), 1 / channels, np.float32), "bias": np.array([node.attrs["epsilon"]], np.float32)}
-        energy = _before(graph, node, "energy", "conv2d", [square], one, mean)
-        inverse = _before(graph, node, "rsqrt", "rsqrt", [energy], one)
-        unit = _before(graph, node, "unit", "multiply", [source, inverse], node.shape)
-        node.op, node.attrs, node.inputs = "depthwise_conv2d", {"dilation": 1}, [unit]
-        node.weights = {"kernel": node.weights["gamma"].reshape(1, 1, channels, 1), "bias": node.weights["beta"]}
-
-
-def _before(graph: Graph, node: Node, part: str, op: str, inputs: list[str], shape: tuple, weights: dict | None = None) -> str:
-    """Puts a new operation before a node and gives its name, the node's with `part` behind it."""
-    new = Node(f"{node.name}.{part}", op, {"dilation": 1} if weights else {}, weights or {}, inputs, shape)
-    graph.insert_before(node, new)
-    return new.name
+        form = OPS[node.op].int8
+        if form is None:
+            raise missing_cell(node, "int8", "give recipe float16 or weight_only_int8")
+        if callable(form):
+            form(graph, node)
 
 
 def image_skip(graph: Graph) -> None:

@@ -1,15 +1,16 @@
 """Ranges of int8 tensors that hurt the picture least: rounding and clipping errors are weighed by what they do to the output.
 
-The weights are those of `conversion.quantization.sensitivity`. The error of a tensor that only a GELU reads is taken behind the GELU:
-its lower end may go where nothing can be seen any more.
+The weights are those of `conversion.quantization.sensitivity`. The error of a tensor that only one activation reads (a GELU)
+is taken behind it: its lower end may go where nothing can be seen any more.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
-from scipy.special import ndtr
 
-from conversion.graph.ir import Graph, to_keras
+from conversion.graph.ir import Graph
+from conversion.graph.ops import OPS
 from conversion.quantization.fake_quant import STEPS, Ranges, fixed_ranges, nudged, range_groups
 from conversion.quantization.sensitivity import Trace, traces
 
@@ -32,9 +33,8 @@ def find_ranges(graph: Graph, images: np.ndarray) -> Ranges:
     """
     ranges = fixed_ranges(graph)
     groups = [_Group(graph, names) for names in range_groups(graph) if names[0] not in ranges]
-    model = to_keras(graph, None, None, [name for group in groups for name in group.members])
     for image in images:
-        values = model(image[None])
+        values = graph.run(image[None])
         for group in groups:
             group.widen(values)
     for traced in traces(graph, images):
@@ -51,9 +51,11 @@ class _Group:
     def __init__(self, graph: Graph, names: list[str]) -> None:
         self.names = names
         self.members = [name for name in names if graph.nodes[name].op != "concatenate"] or names
-        gelus = [graph.only_user(name) for name in self.members]
-        self.function = gelu if all(user is not None and user.op == "gelu" for user in gelus) else None
-        self.judges = [user.name for user in gelus if user is not None] if self.function else self.members
+        readers = [user for user in map(graph.only_user, self.members) if user is not None]
+        alike = len(readers) == len(self.members) and len({(user.op, str(user.attrs)) for user in readers}) == 1
+        scalar = OPS[readers[0].op].scalar if alike else None
+        self.function = None if scalar is None else partial(scalar, readers[0])
+        self.judges = self.members if scalar is None else [user.name for user in readers]
         self.low, self.high = 0.0, 1e-6
         self.counts = np.zeros((2, BINS))
 
@@ -106,8 +108,3 @@ def best_range(
         return low, high * min(SHRINKS, key=lambda b: error(1.0, b))
     a, b = min(((a, b) for a in SHRINKS for b in SHRINKS), key=lambda pair: error(*pair))
     return low * a, high * b
-
-
-def gelu(x: np.ndarray) -> np.ndarray:
-    """The exact GELU, x Phi(x)."""
-    return x * ndtr(x)

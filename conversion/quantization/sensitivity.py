@@ -9,10 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from keras import ops
 
-from conversion.graph.ir import EMIT, Graph, Node
-from conversion.quantization.int8_graph import LINEAR
+from conversion.graph.ir import Graph
 
 PROBES = 2
 
@@ -53,25 +51,12 @@ def traces(graph: Graph, images: np.ndarray, probes: int = PROBES, seed: int = 0
     rng = np.random.default_rng(seed)
     for image in images:
         with tf.GradientTape(persistent=True) as tape:
-            run: dict[str, tf.Tensor] = {}
-            for node in graph.nodes.values():
-                if node.op == "input":
-                    run[node.name] = tf.constant(image[None])
-                    tape.watch(run[node.name])
-                else:
-                    run[node.name] = value_of(node, *(run[i] for i in node.inputs))
+            pixels = tf.constant(image[None])
+            tape.watch(pixels)
+            run = graph.run(pixels)
             out = run[graph.output.name]
             sums = [tf.reduce_sum(out * rng.choice(np.array([-1, 1], np.float32), out.shape)) for _ in range(probes)]
         names = list(run)
         gradients = [tape.gradient(s, [run[name] for name in names]) for s in sums]
         weights = {name: np.mean([np.square(g[index].numpy()) for g in gradients], axis=0) for index, name in enumerate(names)}
         yield Trace({name: value.numpy() for name, value in run.items()}, weights)
-
-
-def value_of(node: Node, *inputs: object) -> object:
-    """What the node makes of tensors (`EMIT` makes layers, whose weights come after their first result)."""
-    if node.op not in LINEAR:
-        return EMIT[node.op](node, *inputs)
-    convolve = ops.depthwise_conv if node.op == "depthwise_conv2d" else ops.conv
-    y = convolve(inputs[0], node.weights["kernel"], padding="same", dilation_rate=node.attrs.get("dilation", 1))
-    return y + node.weights["bias"] if "bias" in node.weights else y

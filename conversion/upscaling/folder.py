@@ -5,9 +5,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from conversion.engines.base import Engine
 from conversion.upscaling.image_writers import check_writable
 from conversion.upscaling.images import IMAGE_SUFFIXES, ImageKind, ImageReader
-from conversion.upscaling.pipeline import Engine, Progress, UpscaleOptions, plan_file, refuse_large_factor, upscale_file
+from conversion.upscaling.pipeline import Progress, UpscaleOptions, plan_file, refuse_large_factor, upscale_file
 from keras_models.system.atomic_files import make_folder
 from keras_models.system.errors import ImageError, MobileSRError
 

@@ -1,15 +1,16 @@
 """Upscaling one photo: read, tile, infer, round and write at the same time, with memory that does not grow with the image's height."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conversion.engines.base import UNBOUNDED_HALO, Engine, SettlingEngine
 from conversion.upscaling.alpha import Upscaled, ValueRange, network_colour, upscale_window, write_samples
 from conversion.upscaling.image_writers import RowWriter, writing
 from conversion.upscaling.images import MAX_MEGAPIXELS, ImageKind, ImageReader
@@ -17,15 +18,14 @@ from conversion.upscaling.tiles import Span, TilePlan, plan_fixed_tiles, plan_ti
 from keras_models.system.errors import ImageError, MobileSRError, ModelError
 
 if TYPE_CHECKING:
-    from conversion.engines.whole_image import Window
+    pass
 
 # Larger tiles repeat less of their halo (docs/speed.md). The default is the first that an engine's memory allows, else the last.
 TILES = (512, 384, 256)
 _MEMORY = 1 << 30
+_WHOLE_MEMORY = 4 << 30  # for a network that can only run on whole images
 # Measured peaks of a process, LKDN-S and LKDN at 298x304 to 532x782: this share of what its engine must hold, and what it has without.
 _ENGINE_SHARE, _PROCESS = 1.75, 130 << 20
-# Within 1/255 of the whole-image result for every network of the project; 16 is not, 24 is not for LKDN x3.
-DEFAULT_HALO = 32
 # A wide image gets lower tiles, so that one band of finished rows stays below this; lower than 64 rows the halo would cost too much.
 _BAND_BYTES = 160 << 20
 _LOWEST_TILE = 64
@@ -35,33 +35,6 @@ _WAITING_RESULTS = 2
 _FAINT = 4 / 255
 
 Progress = Callable[[int, int], None]
-
-
-class Engine(Protocol):
-    """Runs a super-resolution network on a window; `litert.CpuEngine` is one.
-
-    One with `passes` above 1 is a `SettlingEngine`.
-    """
-
-    scale: int
-    tile: tuple[int, int]
-    resizable: bool
-    passes: int
-
-    @property
-    def bytes_per_pixel(self) -> float:
-        """What the intermediates need, a pixel of the window."""
-
-    def run(self, window_nhwc: np.ndarray) -> np.ndarray:
-        """Upscale (h, w, 3) float32 in [0, 1] to (scale * h, scale * w, 3) float32."""
-
-
-@runtime_checkable
-class SettlingEngine(Engine, Protocol):
-    """Wants to see all of an image before it enlarges any of it; `whole_image.WholeImageEngine` is one."""
-
-    def settle(self, windows: Callable[[], Iterable["Window"]], count: int, report: Callable[[int], None] = ...) -> None:
-        """As `whole_image.WholeImageEngine.settle`."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +174,7 @@ def refuse_large_factor(options: UpscaleOptions, scale: int) -> None:
         raise MobileSRError(f"--factor {options.factor:g}: the model makes x{scale}: ask for less, or upscale the result once more")
 
 
-def default_tile(engine: Engine, halo: int = DEFAULT_HALO) -> int:
+def default_tile(engine: Engine, halo: int) -> int:
     """The side of a tile's core that is quickest within a gigabyte, low-resolution pixels."""
     for tile in TILES[:-1]:
         if _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * (tile + 2 * halo) ** 2 <= _MEMORY:
@@ -210,14 +183,34 @@ def default_tile(engine: Engine, halo: int = DEFAULT_HALO) -> int:
 
 
 def _plan(height: int, width: int, engine: Engine, tile: int | None, halo: int | None, highest: int = 1 << 30) -> TilePlan:
+    """The tiles of an image; a halo that was not asked for is what the network needs, or the image is refused."""
+    asked, halo = halo is not None, engine.halo if halo is None else halo
     if engine.resizable:
-        halo = DEFAULT_HALO if halo is None else halo
+        if halo >= UNBOUNDED_HALO and not asked:
+            return _whole(height, width, engine)
         tile = default_tile(engine, halo) if tile is None else tile
         return plan_tiles(height, width, (min(tile, highest), tile), halo)
     if tile is not None:
         raise MobileSRError(f"--tile {tile}: this model runs only at {engine.tile[0]}x{engine.tile[1]}: leave --tile out")
-    # A small fixed window keeps half of its side as core, whatever the halo should be.
-    return plan_fixed_tiles(height, width, engine.tile, min(DEFAULT_HALO, min(engine.tile) // 4) if halo is None else halo)
+    side = min(engine.tile)
+    most = (side - max(1, side // 4)) // 2  # the core keeps a quarter of the window
+    if not asked and halo > most and (height > engine.tile[0] or width > engine.tile[1]):
+        sees = "farther than its window" if halo >= UNBOUNDED_HALO else f"{halo} pixels around a tile"
+        raise MobileSRError(
+            f"this model runs only at {engine.tile[0]}x{engine.tile[1]} and looks {sees}, so tiles would show seams: convert it with a "
+            f"larger tile, or accept them with --halo {most}"
+        )
+    return plan_fixed_tiles(height, width, engine.tile, halo if asked else min(halo, most))
+
+
+def _whole(height: int, width: int, engine: Engine) -> TilePlan:
+    """One tile, for a network whose result depends on all of the image."""
+    if _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * height * width > _WHOLE_MEMORY:
+        raise MobileSRError(
+            f"the network looks at the whole image, and {width}x{height} pixels at once would take over {_WHOLE_MEMORY >> 30} GiB: give a "
+            "smaller photo, or accept seams between tiles with --halo 64"
+        )
+    return plan_tiles(height, width, max(height, width), 0)
 
 
 def _run_any_size(engine: Engine, window: np.ndarray) -> np.ndarray:

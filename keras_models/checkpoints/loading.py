@@ -3,13 +3,13 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
-import keras
-
+from keras_models.base import SuperResolution
 from keras_models.checkpoints.state_dict import load_state, read_state
 from keras_models.checkpoints.zip_limits import open_archive
-from keras_models.presets import Preset, preset_meant
-from keras_models.registry import NETWORKS
+from keras_models.presets import Preset
+from keras_models.registry import networks, preset_meant
 from keras_models.system.errors import CheckpointError, ModelError, one_line
 from keras_models.system.sandbox import isolated
 
@@ -18,17 +18,18 @@ _LARGEST = {"blocks": 32}
 """Of a number in a file's configuration, 256 for all others: the largest network here has 8 blocks of 56 channels."""
 
 
-def build_preset(preset: Preset) -> keras.Model:
-    """The preset's network in training form with fresh weights."""
-    return NETWORKS[preset.network](**preset.config, name=preset.name)
+def build_preset(preset: Preset, **options: Any) -> SuperResolution:
+    """The preset's network in training form with fresh weights; `options` (dtype, trainable, name) go to its constructor."""
+    return networks()[preset.network](**{**preset.config, "name": preset.name, **options})
 
 
-def load_model(model: str | Path, variant: str | None = None) -> keras.Model:
+def load_model(model: str | Path, variant: str | None = None, **options: Any) -> SuperResolution:
     """Opens a network with its weights.
 
     Args:
         model: a preset's name (its shipped weights), or a .keras, .pth, .safetensors or .npz file.
         variant: the distillation step of a checkpoint whose names fit two of them ("BSConvU", "BSConvU_idt").
+        options: dtype, trainable, name: of the network's constructor.
 
     Raises:
         ModelError: unknown name, no shipped weights, or a .keras file that cannot be read.
@@ -39,27 +40,28 @@ def load_model(model: str | Path, variant: str | None = None) -> keras.Model:
     if variant and (path.suffix == ".keras" or preset is not None):
         raise ModelError(f"{model}: says itself which variant it is: leave --variant out")
     if preset is not None:
-        return _load_shipped(preset)
+        return _load_shipped(preset, options)
     if path.suffix == ".keras":
-        return _load_keras(path)
+        return _load_keras(path, options)
     if not path.suffix:
         raise ModelError(f"{model}: no such preset or file: `mobile-sr models` lists the presets")
-    return model_from_state(read_state(path), str(path), variant)
+    return model_from_state(read_state(path), str(path), variant, **options)
 
 
-def model_from_state(state: dict, source: str, variant: str | None = None) -> keras.Model:
+def model_from_state(state: dict, source: str, variant: str | None = None, **options: Any) -> SuperResolution:
     """The network that a PyTorch state dict belongs to, inferred from names and shapes, with its weights.
 
     Args:
         state: names and arrays in PyTorch layout.
         source: what to call the state in an error.
         variant: as in `load_model`.
+        options: as in `load_model`.
 
     Raises:
         CheckpointError: no network has such names, or they do not all fit.
     """
     shapes = {name: array.shape for name, array in state.items()}
-    for network in NETWORKS.values():
+    for network in networks().values():
         try:
             config = network.config_from_shapes(shapes)
             if config is None:
@@ -68,7 +70,7 @@ def model_from_state(state: dict, source: str, variant: str | None = None) -> ke
                 if "step" not in config:
                     raise ModelError(f"a {network.__name__} has no variants: leave --variant out")
                 config["step"] = variant
-            model = _build(network, config)
+            model = _build(network, config, options)
         except ModelError as error:
             raise CheckpointError(f"{source}: {error}") from None
         except Exception as error:  # Keras raises its own for sizes that no layer can have
@@ -76,18 +78,18 @@ def model_from_state(state: dict, source: str, variant: str | None = None) -> ke
             raise CheckpointError(f"{source}: looks like {network.__name__}, but its shapes do not fit together ({said})") from None
         load_state(model, state, source)
         return model
-    known = ", ".join(NETWORKS)
+    known = ", ".join(networks())
     first = ", ".join(name[:80] for name in list(shapes)[:3])
     raise CheckpointError(f"{source}: the names ({first}, ...) belong to no network known here ({known}): give a checkpoint of one of them")
 
 
-def _load_shipped(preset: Preset) -> keras.Model:
+def _load_shipped(preset: Preset, options: dict) -> SuperResolution:
     if preset.weights is None:
         raise ModelError(f"{preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint's file")
-    return model_from_state(read_state(preset.weights), preset.name)
+    return model_from_state(read_state(preset.weights), preset.name, **options)
 
 
-def _load_keras(path: Path) -> keras.Model:
+def _load_keras(path: Path, options: dict) -> SuperResolution:
     if not path.is_file():
         raise ModelError(f"{path}: no such file: check the path")
     try:
@@ -95,10 +97,11 @@ def _load_keras(path: Path) -> keras.Model:
             if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
                 raise ModelError(f"{path}: its configuration is too long to be a network's: give a file written by this project")
             config = json.loads(archive.read("config.json"))
-            if config["class_name"] not in NETWORKS:
-                known = ", ".join(NETWORKS)
+            classes = networks()
+            if config["class_name"] not in classes:
+                known = ", ".join(classes)
                 raise ModelError(f"{path}: a {str(config['class_name'])[:80]}, not one of {known}: give a file written by this project")
-            model = _build(NETWORKS[config["class_name"]], config["config"])
+            model = _build(classes[config["class_name"]], config["config"], options)
             stored, safe = archive.extract("model.weights.h5", folder), str(Path(folder) / "safe.weights.h5")
             isolated("keras_models.checkpoints.hdf5_copy:copy_weights", [stored, safe], ModelError)
             model.load_weights(safe)
@@ -111,7 +114,7 @@ def _load_keras(path: Path) -> keras.Model:
     return model
 
 
-def _build(network: type[keras.Model], config: dict) -> keras.Model:
+def _build(network: type[SuperResolution], config: dict, options: dict) -> SuperResolution:
     """The network of a configuration that stands in a file: sizes that would take all memory are refused.
 
     Raises:
@@ -121,4 +124,4 @@ def _build(network: type[keras.Model], config: dict) -> keras.Model:
         largest = _LARGEST.get(key, 256)
         if isinstance(value, int) and value > largest:
             raise ModelError(f"{key} {value}: {largest} is the most that is read from a file")
-    return network(**config)
+    return network(**{**config, **options})

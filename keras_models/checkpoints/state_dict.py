@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_models.base import SuperResolution, is_ignored
 from keras_models.checkpoints.torch_zip import read_torch
 from keras_models.checkpoints.zip_limits import MAX_BYTES, read_arrays
 from keras_models.system.errors import CheckpointError, one_line
@@ -67,11 +68,11 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         raise CheckpointError(f"{path}: not a readable .npz file ({one_line(error)}): save it again") from None
 
 
-def load_state(model: keras.Model, state: Mapping[str, np.ndarray], source: str = "checkpoint") -> None:
+def load_state(model: SuperResolution, state: Mapping[str, np.ndarray], source: str = "checkpoint") -> None:
     """Puts a PyTorch state dict into a network.
 
     Args:
-        model: a network with `pixel_shuffle_convs`.
+        model: a network; what its `ignored_names` match is left out.
         state: names and arrays in PyTorch layout.
         source: what to call the state in an error.
 
@@ -81,6 +82,7 @@ def load_state(model: keras.Model, state: Mapping[str, np.ndarray], source: str 
     slots = {name: (variable, layer) for name, variable, layer in _slots(model)}
     constants = _constants(model)
     state = {n: a for n, a in state.items() if n not in constants or not np.array_equal(a, constants[n])}
+    state = {n: a for n, a in state.items() if n in slots or not is_ignored(type(model), n)}
     wrong = [f"missing {name} {_torch_shape(*slots[name])}" for name in slots if name not in state]
     wrong += [f"left over {name} {state[name].shape}" for name in state if name not in slots]
     for name in slots.keys() & state.keys():
@@ -95,7 +97,7 @@ def load_state(model: keras.Model, state: Mapping[str, np.ndarray], source: str 
         variable.assign(_from_torch(state[name], layer, _shuffle_scale(model, name)))
 
 
-def state_of(model: keras.Model) -> dict[str, np.ndarray]:
+def state_of(model: SuperResolution) -> dict[str, np.ndarray]:
     """The network's weights under their PyTorch names and in PyTorch layout, the inverse of `load_state`."""
     return {
         name: np.ascontiguousarray(_to_torch(keras.ops.convert_to_numpy(variable), layer, _shuffle_scale(model, name)))

@@ -17,7 +17,7 @@ from keras_models.checkpoints.loading import build_preset, load_model
 from keras_models.data.patches import Patches
 from keras_models.data.photo_set import PhotoSet
 from keras_models.folding import fold
-from keras_models.presets import preset_named
+from keras_models.registry import preset_named
 from keras_models.system.errors import TrainingError
 from keras_models.training.bicubic_start import head_start
 from keras_models.training.run_folder import Checkpoint, RunFiles

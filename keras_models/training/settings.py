@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from keras_models.presets import preset_named
+from keras_models.registry import preset_named
 from keras_models.system.errors import TrainingError
 
 

@@ -7,13 +7,15 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from support.networks import unscaled_tflite
 
 from conversion.calibration_images import synthetic_images
-from conversion.convert_model import convert, tflite_bytes
+from conversion.convert_model import convert
 from conversion.engines.cpu import CpuEngine
 from conversion.measuring.inspection import inspect_tflite
 from conversion.measuring.verify import verify_tflite
-from conversion.tflite.converter import check_contract
+from conversion.recipes import Contract
+from conversion.tflite.contract import check_contract
 from conversion.tflite.file import read_tflite, with_metadata
 from conversion.tflite.half_range import HALF_MAX, measure_half_range
 from conversion.tflite.partitions import cpu_partitions
@@ -61,7 +63,7 @@ def test_no_intermediate_leaves_half_precision_on_set5(name, converted, shared):
 def test_without_rescaling_half_precision_overflows(name, released, shared, tmp_path):
     """Control: the same check on the plain graph fails."""
     path = tmp_path / "plain.tflite"
-    path.write_bytes(tflite_bytes(fold(released(name)), "float32", (64, 64), [], rescaled=False))
+    path.write_bytes(unscaled_tflite(fold(released(name)), 64))
     measured = measure_half_range(path, set5(shared))
     assert not measured.safe and measured.over
 
@@ -109,16 +111,17 @@ def test_dilated_convolutions_with_free_batch_are_refused(released, tmp_path):
     names = Counter(op.name for op in read_tflite(path).operations)
     assert names["SPACE_TO_BATCH_ND"] == 5
     with pytest.raises(ConversionError, match="SPACE_TO_BATCH_ND"):
-        check_contract(read_tflite(path))
+        check_contract(read_tflite(path), Contract())
 
 
 def test_split_graph_is_counted(released, tmp_path):
     """Control: without nesting, LKDN's CONCATENATION of 8 splits the CPU graph."""
-    from conversion.graph.ir import graph_of, to_keras
+    from conversion.graph.from_keras import graph_of
+    from conversion.graph.to_keras import to_keras
     from conversion.tflite.converter import to_tflite
 
     path = tmp_path / "flat.tflite"
-    path.write_bytes(to_tflite(to_keras(graph_of(fold(released("LKDN_x4"))), 64, 64), "float32"))
+    path.write_bytes(to_tflite(to_keras(graph_of(fold(released("LKDN_x4"))), 64, 64)))
     assert cpu_partitions(path) > 1
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_models import blocks as layers
+from keras_models import blocks, lkdn
 from keras_models.checkpoints.state_dict import load_state
 
 TOLERANCE = 2e-5
@@ -21,16 +21,16 @@ class Alone(keras.Model):
 
 SHUFFLED = ("0", "conv1", "conv3", "conv3x3")
 CASES = {
-    "BSConvU": lambda: layers.BSConvU(10, 14, "block"),
-    "BSConvU_idt": lambda: layers.BSConvUIdt(12, 12, "block"),
-    "BSConvU_rep": lambda: layers.RBSB(12, 12, "block"),
-    "Attention": lambda: layers.LargeKernelAttention(12, "block"),
-    "LKDB BSConvU": lambda: layers.LKDB(12, 12, "BSConvU", "block"),
-    "LKDB BSConvU_rep": lambda: layers.LKDB(12, 12, "BSConvU_rep", "block"),
-    "LKDB BSConvU_idt atten 10": lambda: layers.LKDB(12, 10, "BSConvU_idt", "block"),
-    "UpsampleOneStep x3": lambda: layers.Upsampler(12, 3, "block"),
-    "Upsampler_rep x4": lambda: layers.UpsamplerRep(12, 4, "block"),
-    "Upsampler_rep x2": lambda: layers.UpsamplerRep(12, 2, "block"),
+    "BSConvU": lambda: lkdn.BSConvU(10, 14, "block"),
+    "BSConvU_idt": lambda: lkdn.BSConvUIdt(12, 12, "block"),
+    "BSConvU_rep": lambda: lkdn.RBSB(12, 12, "block"),
+    "Attention": lambda: lkdn.LargeKernelAttention(12, "block"),
+    "LKDB BSConvU": lambda: lkdn.LKDB(12, 12, "BSConvU", "block"),
+    "LKDB BSConvU_rep": lambda: lkdn.LKDB(12, 12, "BSConvU_rep", "block"),
+    "LKDB BSConvU_idt atten 10": lambda: lkdn.LKDB(12, 10, "BSConvU_idt", "block"),
+    "UpsampleOneStep x3": lambda: lkdn.Upsampler(12, 3, "block"),
+    "Upsampler_rep x4": lambda: lkdn.UpsamplerRep(12, 4, "block"),
+    "Upsampler_rep x2": lambda: lkdn.UpsamplerRep(12, 2, "block"),
 }
 
 
@@ -69,7 +69,7 @@ def test_pixel_shuffle_order_matters(recorded):
 
 
 def test_pixel_norm_of_half_precision_has_a_variance_that_half_cannot_hold():
-    norm = layers.PixelNorm()
+    norm = blocks.PixelNorm()
     norm.build((None, None, None, 8))
     wide = np.tile(np.array([300, -300], np.float16), 4)[None, None, None]
     np.testing.assert_allclose(keras.ops.convert_to_numpy(norm(wide)), np.sign(wide), atol=1e-3)

@@ -8,7 +8,7 @@ from support.networks import randomise
 from keras_models.checkpoints.loading import build_preset
 from keras_models.folding import fold, fold_error
 from keras_models.lkdn import LKDN
-from keras_models.presets import PRESETS
+from keras_models.registry import PRESETS
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from conversion.graph.ir import multi_adds
+from conversion.graph.from_keras import graph_of, multi_adds
 from keras_models.checkpoints.loading import build_preset
 from keras_models.folding import fold
 from keras_models.lkdn import LKDN
-from keras_models.presets import PRESETS
+from keras_models.registry import PRESETS
 from keras_models.system.errors import ModelError
 
 KEYS = {"random_LKDN-S_x4": "random LKDN-S", "random_LKDN-S_idt_x4": "random LKDN-S idt"}
@@ -32,7 +32,7 @@ def test_counts_of_every_preset(name):
     model = build_preset(preset)
     deploy = fold(model)
     assert (model.count_params(), deploy.count_params()) == preset.parameters
-    assert multi_adds(deploy, *preset.low_res) == preset.multi_adds
+    assert multi_adds(graph_of(deploy, *preset.low_res)) == preset.multi_adds
 
 
 def test_counts_of_the_paper():

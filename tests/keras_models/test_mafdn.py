@@ -8,13 +8,14 @@ from support.networks import randomise
 
 from conversion.convert_model import convert
 from conversion.engines.cpu import CpuEngine
-from conversion.graph.ir import graph_of, multi_adds, to_keras
+from conversion.graph.from_keras import graph_of, multi_adds
+from conversion.graph.to_keras import to_keras
 from keras_models.attention import Contrast
 from keras_models.checkpoints.loading import build_preset, load_model, model_from_state
 from keras_models.checkpoints.state_dict import load_state, state_of
 from keras_models.folding import fold, fold_error
 from keras_models.mafdn import MAFDN
-from keras_models.presets import PRESETS
+from keras_models.registry import PRESETS
 from keras_models.system.errors import CheckpointError, ModelError
 
 MULTI_ADDS_X4 = 33_785_862_912
@@ -29,8 +30,8 @@ def test_parameters(scale, training, deploy):
 
 
 def test_multi_adds_of_all_networks_from_one_counter():
-    assert multi_adds(fold(build_preset(PRESETS["mafdn-x4"])), 180, 320) == MULTI_ADDS_X4
-    assert multi_adds(fold(build_preset(PRESETS["lkdn-x4"])), 180, 320) == PRESETS["lkdn-x4"].multi_adds
+    assert multi_adds(graph_of(fold(build_preset(PRESETS["mafdn-x4"])), 180, 320)) == MULTI_ADDS_X4
+    assert multi_adds(graph_of(fold(build_preset(PRESETS["lkdn-x4"])), 180, 320)) == PRESETS["lkdn-x4"].multi_adds
 
 
 def test_folds_exactly_for_any_weights():

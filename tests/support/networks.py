@@ -27,3 +27,12 @@ def randomise(model, seed=0):
 
     model.set_weights([random(w.shape) for w in model.get_weights()])
     return model
+
+
+def unscaled_tflite(deploy, side):
+    """A float32 .tflite without the powers of two that keep half precision safe: a control."""
+    from conversion.graph.exact_rewrites import deploy_graph
+    from conversion.graph.to_keras import to_keras
+    from conversion.tflite.converter import to_tflite
+
+    return to_tflite(to_keras(deploy_graph(deploy, side, side), side, side))

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from conversion.graph.arrays import unpack
-from conversion.graph.ir import to_keras
+from conversion.graph.to_keras import to_keras
 from conversion.quantization.fake_quant import with_fake_quant
 from conversion.quantization.qat.settings import QatSettings
 from conversion.quantization.qat.tfmot_model import fake_quant, float_twin

@@ -20,7 +20,7 @@ class FakeEngine:
 
     def __init__(self, function, scale=SCALE, tile=(TILE, TILE), resizable=True):
         self.function, self.scale, self.tile, self.resizable = function, scale, tile, resizable
-        self.passes = 1
+        self.passes, self.halo = 1, 32
         self.windows = []
 
     def run(self, window_nhwc):

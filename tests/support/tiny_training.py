@@ -23,7 +23,7 @@ def make_photos(folder, count=3, size=(56, 48)):
 
 
 def register_tiny():
-    from keras_models.presets import PRESETS
+    from keras_models.registry import PRESETS
 
     config = {"scale": 2, "features": 28, "attention_channels": 6, "blocks": 1, "step": "BSConvU_rep", "upsampler": "rep"}
     PRESETS.setdefault(TINY, replace(PRESETS["lkdn-s-x2"], name=TINY, config=config))

@@ -11,11 +11,11 @@ from PIL import Image
 from conversion.measuring.inspection import Inspection, inspect_tflite
 from conversion.measuring.recipe_table import RecipeRow, convert_recipes, measure_files
 from conversion.measuring.report.subjects import Subject
-from conversion.model_card import source_facts, source_of
-from conversion.quantization.quantized import QUANTIZED
-from conversion.tflite.converter import RECIPES
+from conversion.recipes import RECIPES
+from conversion.source import ModelSource
 from conversion.tflite.file import read_tflite
-from keras_models.presets import PRESETS, Preset
+from keras_models.presets import Preset
+from keras_models.registry import PRESETS
 
 RUNS = 5
 
@@ -62,7 +62,7 @@ def recipes_of(subject: Subject, calibration: str | Path | None) -> tuple[str, .
     """The recipes that a page tries: none for a file that is converted already."""
     if subject.converted:
         return ()
-    return (*RECIPES, *QUANTIZED) if calibration is not None else tuple(RECIPES)
+    return tuple(name for name, recipe in RECIPES.items() if calibration is not None or not recipe.needs_photos)
 
 
 def gather_facts(
@@ -92,8 +92,8 @@ def gather_facts(
     inspections = {recipe: inspect_tflite(path) for recipe, path in files.items()}
     card = next(iter(inspections.values())).card
     card = card if isinstance(card, dict) else {}
-    source = source_of(subject.model)
-    weights_card = source_facts(source)
+    source = ModelSource.of(subject.model)
+    weights_card = source.facts
     preset = _architecture(card)
     return ModelFacts(
         subject=subject,
@@ -107,7 +107,7 @@ def gather_facts(
         tile=times.rows[0].tile,
         machine=f"{times.machine}, ai-edge-litert {times.runtime}",
         notes=notes,
-        curves=_curves(source, weights_card),
+        curves=None if source.path is None else _curves(source.path, weights_card),
     )
 
 
@@ -120,7 +120,7 @@ def _files(
         recipe = _word(card, "recipe") if isinstance(card, dict) else None
         return {recipe or "as given": path}, ("A converted file has one recipe: give the network that it was made of to see the others.",)
     made = convert_recipes(subject.model, recipes_of(subject, calibration), calibration, folder, step)
-    left_out = f"{', '.join(QUANTIZED)} are fitted to photos: give a folder of some dozens with --calibration FOLDER too."
+    left_out = f"{', '.join(name for name, recipe in RECIPES.items() if recipe.needs_photos)} are fitted to photos: give a folder of some dozens with --calibration FOLDER too."
     return made.files, made.notes if calibration is not None else (left_out, *made.notes)
 
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conversion.engines.predictor import open_predictor
-from keras_models.presets import preset_meant
+from conversion.source import ModelSource
 from keras_models.system.errors import ModelError
 
 
@@ -27,7 +26,7 @@ class Subject:
     @property
     def converted(self) -> bool:
         """True for a .tflite: it is measured as it is, the recipes need the network that it was made of."""
-        return Path(self.model).suffix.lower() == ".tflite"
+        return ModelSource.of(self.model).kind == "tflite"
 
 
 def open_subjects(models: Sequence[str]) -> tuple[Subject, ...]:
@@ -55,11 +54,12 @@ def open_subjects(models: Sequence[str]) -> tuple[Subject, ...]:
 
 
 def _short_name(model: str) -> str:
-    preset = preset_meant(model)
-    return preset.name if preset is not None else Path(model).name
+    source = ModelSource.of(model)
+    return source.name if source.preset is not None else source.file_name
 
 
 def _scale(model: str) -> int:
-    if Path(model).suffix.lower() == ".onnx":
+    source = ModelSource.of(model)
+    if source.kind == "onnx":
         raise ModelError(f"{model}: convert it first (mobile-sr convert {Path(model).name} -o x.tflite) and give the .tflite")
-    return open_predictor(model).scale
+    return source.predictor().scale

@@ -20,18 +20,18 @@ import numpy as np
 from conversion.convert_model import card_for
 from conversion.engines.cpu import CpuEngine
 from conversion.graph.arrays import RangeTable, pack, unpack
+from conversion.graph.from_keras import graph_of
 from conversion.graph.ir import Graph
-from conversion.model_card import weights_digest
 from conversion.quantization.fake_quant import Ranges, fixed_ranges, int8_tflite, range_groups
+from conversion.quantization.int8 import RESCALED
 from conversion.quantization.int8 import quantize as post_training
 from conversion.quantization.int8_graph import PATCHES, int8_graph
 from conversion.quantization.qat.photo_sets import photo_sets
 from conversion.quantization.qat.settings import QatSettings
-from conversion.quantization.quantized import write_quantized
-from conversion.tflite.output import check_target
-from keras_models.checkpoints.loading import load_model
+from conversion.recipes import RECIPES
+from conversion.source import ModelLike, ModelSource, weights_digest
+from conversion.tflite.output import check_target, write_tflite
 from keras_models.data.patches import Patches
-from keras_models.folding import fold
 from keras_models.metrics import psnr_y, to_uint8
 from keras_models.system.errors import ConversionError, TrainingError
 from keras_models.system.sandbox import python_module
@@ -78,7 +78,7 @@ class QatResult:
 
 
 def quantize(
-    model: str | Path,
+    model: ModelLike,
     run: QatRun,
     settings: QatSettings,
     tile: tuple[int, int],
@@ -104,16 +104,18 @@ def quantize(
         raise ConversionError(f"--io {io}: give int8 or uint8")
     target = target and check_target(target)
     graph, ranges = train(model, run, settings, listener)
-    card = card_for(model, fold(load_model(model)), "int8", tile, None)
+    source, recipe = ModelSource.of(model), RECIPES["int8"]
+    deploy = source.deploy()
+    card = card_for(source, deploy, graph_of(deploy, *tile), recipe, tile)
     target = target or run.folder / f"{card.name}_{io}.tflite"
-    write_quantized(int8_tflite(graph, ranges, *tile, io), card, target)
+    write_tflite(int8_tflite(graph, ranges, *tile, io), target, card, recipe.contract, compact=recipe.compact)
     engine, photos = CpuEngine(target), photo_sets(run.data, run.validation, card.scale, run.cache)[1].photos
     scores = [psnr_y(to_uint8(engine.run(p.low.astype(np.float32) / 255)), p.high, card.scale) for p in photos]
     emulated = max(row["val_psnr_y"] for row in RunFiles(run.folder).log_rows())
     return QatResult(target, settings.steps, emulated, float(np.mean(scores)))
 
 
-def train(model: str | Path, run: QatRun, settings: QatSettings, listener: Listener | None = None) -> tuple[Graph, Ranges]:
+def train(model: ModelLike, run: QatRun, settings: QatSettings, listener: Listener | None = None) -> tuple[Graph, Ranges]:
     """Trains the int8 form of a network against its float form, or goes on with such a run.
 
     Args:
@@ -128,12 +130,13 @@ def train(model: str | Path, run: QatRun, settings: QatSettings, listener: Liste
     Raises:
         MobileSRError: a model or photos that cannot be used, another run in the folder, or a process that broke down.
     """
-    deploy = fold(load_model(model))
+    source = ModelSource.of(model)
+    deploy = source.deploy()
     photos, validation = photo_sets(run.data, run.validation, deploy.scale, run.cache)
     patches = Patches(photos, CROPS, settings.patch, settings.seed)
     files = RunFiles(run.folder)
     identity = {"network": weights_digest(deploy), "data": photos.fingerprint, "validation": validation.fingerprint, **asdict(settings)}
-    _claim(files, identity, {"schema": 1, "task": "qat", "model": str(model)})
+    _claim(files, identity, {"schema": 1, "task": "qat", "model": source.label})
     if not (run.folder / "start.npz").exists():
         _prepare(deploy, patches.at(settings.steps)[0], files)
     _train_in_child(run, settings, listener or Listener())
@@ -171,8 +174,9 @@ def _prepare(deploy: keras.Model, images: np.ndarray, files: RunFiles) -> None:
         images: (N, h, w, 3) float32 in [0, 1], low-resolution crops that ranges and weights are fitted on.
         files: of the run.
     """
-    exact = int8_graph(deploy, images.shape[1], images.shape[2], images[:8])
-    graph, ranges, _ = post_training(deploy, images)
+    plain = graph_of(deploy, *images.shape[1:3])
+    exact = int8_graph(plain, images[:RESCALED])
+    graph, ranges, _ = post_training(plain, images)
     if PATCHES in graph.nodes:
         graph.nodes[PATCHES].attrs["trainable"] = False  # it copies pixels, without loss
     contents: dict[str, dict[str, Any]] = {"float.npz": pack(exact), "start.npz": pack(graph, range_table(graph, ranges))}

@@ -5,7 +5,6 @@ TF_USE_LEGACY_KERAS=1. The rules of 8 bits are those of the integer kernels: wei
 -127..127; activations per tensor, 256 levels, zero representable; biases in 32 bits, so not quantized.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,14 +16,11 @@ from tensorflow_model_optimization.python.core.quantization.keras.quantize_schem
 
 from conversion.graph.arrays import RangeTable
 from conversion.graph.ir import Graph, Node
+from conversion.graph.ops import OPS
 
 _quantization = tfmot.quantization.keras
 _Quantizer: Any = _quantization.quantizers.Quantizer
 _QuantizeConfig: Any = _quantization.QuantizeConfig
-
-
-TINY = 1e-12
-"""What the root of a value that was rounded to zero is taken of; its range clips the result, and no gradient passes."""
 
 
 class LearnedRanges:
@@ -77,7 +73,10 @@ def fake_quant_kernel(kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
 
 class KernelQuantizer(_Quantizer):
-    """Weights of a convolution; a depthwise kernel (h, w, C, 1) has its channels on the third axis."""
+    """Weights of a convolution; kernels (h, w, C, 1) and, transposed, (h, w, C, in) have their channels on the third axis."""
+
+    def __init__(self, third_axis: bool = False) -> None:
+        self.third_axis = third_axis
 
     def build(self, tensor_shape: tf.TensorShape, name: str, layer: tf_keras.layers.Layer) -> dict:
         """No variables: the range is the channel's largest weight at every step, as the converter will take it."""
@@ -85,12 +84,13 @@ class KernelQuantizer(_Quantizer):
 
     def __call__(self, inputs: tf.Tensor, training: bool, weights: dict, **kwargs: object) -> tf.Tensor:
         """The kernel as the integer kernels will see it."""
-        depthwise = inputs.shape[-1] == 1 and inputs.shape[-2] != 1
-        return fake_quant_kernel(inputs[..., 0])[..., None] if depthwise else fake_quant_kernel(inputs)
+        if not self.third_axis:
+            return fake_quant_kernel(inputs)
+        return tf.transpose(fake_quant_kernel(tf.transpose(inputs, (0, 1, 3, 2))), (0, 1, 3, 2))
 
     def get_config(self) -> dict:
-        """Nothing to keep."""
-        return {}
+        """The constructor's arguments."""
+        return {"third_axis": self.third_axis}
 
 
 def _annotation(ranges: LearnedRanges) -> type:
@@ -114,7 +114,8 @@ def _annotation(ranges: LearnedRanges) -> type:
             self.name = name
 
         def get_weights_and_quantizers(self, layer: tf_keras.layers.Layer) -> list:
-            return [(getattr(layer, key), KernelQuantizer()) for key in _kernel_of(layer)]
+            third_axis = isinstance(layer, (Depthwise, tf_keras.layers.Conv2DTranspose))
+            return [(getattr(layer, key), KernelQuantizer(third_axis)) for key in _kernel_of(layer)]
 
         def set_quantize_weights(self, layer: tf_keras.layers.Layer, quantize_weights: list) -> None:
             for key, value in zip(_kernel_of(layer), quantize_weights, strict=True):
@@ -152,7 +153,7 @@ class Depthwise(tf_keras.layers.DepthwiseConv2D):
 
 
 class Operation(tf_keras.layers.Layer):
-    """An operation without weights, by its name in `OPERATIONS`."""
+    """An operation without trained weights, by its row of `conversion.graph.ops`."""
 
     def __init__(self, op: str, attrs: dict, **kwargs: object) -> None:
         super().__init__(**kwargs)
@@ -160,40 +161,13 @@ class Operation(tf_keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor | list[tf.Tensor]) -> tf.Tensor:
         """The operation's value."""
-        return OPERATIONS[self.op](self.attrs, *(inputs if isinstance(inputs, (list, tuple)) else [inputs]))
+        row = OPS[self.op]
+        tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        return (row.train or row.run)(Node(self.name, self.op, self.attrs), *tensors)
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
         return {**super().get_config(), "op": self.op, "attrs": self.attrs}
-
-
-@tf.custom_gradient
-def gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """The exact form, x Phi(x); each direction is one fused loop, which takes half the time of TensorFlow's operations."""
-    return _gelu(x), lambda upstream: _gelu_gradient(x, upstream)
-
-
-@tf.function(jit_compile=True, autograph=False)
-def _gelu(x: tf.Tensor) -> tf.Tensor:
-    return 0.5 * x * (1 + tf.math.erf(x * 0.5**0.5))
-
-
-@tf.function(jit_compile=True, autograph=False)
-def _gelu_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    density = tf.exp(-0.5 * x * x) * (0.5 / math.pi) ** 0.5
-    return upstream * (0.5 * (1 + tf.math.erf(x * 0.5**0.5)) + x * density)
-
-
-OPERATIONS: dict[str, Callable] = {
-    "input": lambda attrs, x: tf.identity(x),
-    "gelu": lambda attrs, x: tf.nn.gelu(x, approximate=True) if attrs["approximate"] else gelu(x),
-    "add": lambda attrs, x, y: x + y,
-    "multiply": lambda attrs, x, y: x * y,
-    "concatenate": lambda attrs, *xs: tf.concat(xs, axis=attrs["axis"]),
-    "depth_to_space": lambda attrs, x: tf.nn.depth_to_space(x, attrs["scale"]),
-    "clip": lambda attrs, x: tf.clip_by_value(x, attrs["low"], attrs["high"]),
-    "rsqrt": lambda attrs, x: tf.math.rsqrt(tf.maximum(x, TINY)),
-}
 
 
 def float_twin(graph: Graph) -> tf_keras.Model:
@@ -251,10 +225,15 @@ def _functional(graph: Graph, wrap: Callable) -> tf_keras.Model:
 
 def _layer(node: Node) -> tf_keras.layers.Layer:
     name = layer_name(node)
-    if node.op not in ("conv2d", "depthwise_conv2d"):
+    if "kernel" not in node.weights:
         return Operation(node.op, node.attrs, name=name)
-    kernel = node.weights["kernel"]
-    options = {"padding": "same", "dilation_rate": node.attrs.get("dilation", 1), "use_bias": "bias" in node.weights, "name": name}
+    kernel, attrs = node.weights["kernel"], node.attrs
+    options = {"padding": attrs.get("padding", "same"), "use_bias": "bias" in node.weights, "name": name}
+    if node.op == "conv2d_transpose":
+        return tf_keras.layers.Conv2DTranspose(kernel.shape[2], kernel.shape[:2], attrs["stride"], **options)
+    if node.op == "strided_conv2d":
+        return tf_keras.layers.Conv2D(kernel.shape[-1], kernel.shape[:2], tuple(attrs["strides"]), **options)
+    options["dilation_rate"] = attrs.get("dilation", 1)
     if node.op == "depthwise_conv2d":
         return Depthwise(kernel.shape[:2], **options)
     return tf_keras.layers.Conv2D(kernel.shape[-1], kernel.shape[:2], **options)

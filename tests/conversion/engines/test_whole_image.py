@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 from conversion.commands.main import app
 from conversion.convert_model import convert
 from conversion.engines.cpu import CpuEngine
-from conversion.engines.predictor import open_predictor
 from conversion.engines.whole_image import MergedMoments, WholeImageEngine, open_engine
-from conversion.graph.ir import graph_of
+from conversion.graph.from_keras import graph_of
 from conversion.graph.whole_image_inputs import exact_sweeps, has_statistics, with_statistics_input
+from conversion.source import ModelSource
 from conversion.upscaling.pipeline import upscale_array
 from keras_models.lkdn import LKDN
 from keras_models.mafdn import MAFDN
@@ -107,7 +107,7 @@ def test_a_file(files, image, tmp_path):
 
 def test_evaluation_of_a_whole_image_file(files, image):
     _, own, whole = files
-    assert np.abs(open_predictor(whole).run(image) - open_predictor(own).run(image)).max() <= 1e-3
+    assert np.abs(ModelSource.of(whole).predictor().run(image) - ModelSource.of(own).predictor().run(image)).max() <= 1e-3
 
 
 def test_a_card_without_the_recipe_is_refused(files, tmp_path):

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from support.command_line import one_line_error, run
 from support.gpu_op_models import Net, constant, enlarging
+from support.networks import unscaled_tflite
 
-from conversion.convert_model import tflite_bytes
 from conversion.engines.cpu import CpuEngine
 from conversion.gpu.devices import VulkanDevice, system_device
 from conversion.gpu.engine import GpuJob, GpuRefusal, NoVulkanDevice, run_jobs, run_on_gpu
@@ -73,7 +73,7 @@ def test_released_networks_on_photos(name, recipe, converted, software_vulkan, s
 def test_without_rescaling_half_precision_fails(name, released, software_vulkan, tmp_path):
     """Control: the plain graph is right in single precision and destroys the image in half."""
     path = tmp_path / "plain.tflite"
-    path.write_bytes(tflite_bytes(fold(released(name)), "float32", (48, 48), [], rescaled=False))
+    path.write_bytes(unscaled_tflite(fold(released(name)), 48))
     verdict = verify_on_gpu(CpuEngine(path))
     problems = verdict.problems()
     assert problems and all(problem.startswith("float16 on llvmpipe") for problem in problems)

@@ -7,7 +7,8 @@ from support.networks import randomise
 
 from conversion.graph.avx512 import for_wide_vectors, pad_large_kernels, split_filters
 from conversion.graph.exact_rewrites import deploy_graph
-from conversion.graph.ir import graph_of, to_keras
+from conversion.graph.from_keras import graph_of
+from conversion.graph.to_keras import to_keras
 from keras_models.lkdn import LKDN
 
 

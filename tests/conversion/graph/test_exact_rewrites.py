@@ -12,12 +12,14 @@ from conversion.graph.exact_rewrites import (
     merge_thin_pointwise,
     nest_concatenations,
 )
+from conversion.graph.from_keras import graph_of
 from conversion.graph.half_range import measure_ranges, rescale
 from conversion.graph.hardware_limits import HALF_TARGET
-from conversion.graph.ir import Graph, Node, graph_of, to_keras
+from conversion.graph.ir import Graph, Node
+from conversion.graph.to_keras import to_keras
 from keras_models.checkpoints.loading import build_preset
 from keras_models.folding import fold
-from keras_models.presets import PRESETS
+from keras_models.registry import PRESETS
 
 RNG = np.random.default_rng(0)
 

@@ -13,8 +13,8 @@ from PIL import Image
 from support.command_line import one_line_error, run
 from support.networks import randomise
 
-from conversion.measuring.evaluate import evaluate_model
 from conversion.measuring import recipe_table as recipes
+from conversion.measuring.evaluate import evaluate_model
 from conversion.measuring.report.build import write_report
 from keras_models.data.bicubic import enlarge, shrink
 from keras_models.lkdn import LKDN
@@ -371,4 +371,4 @@ def test_calibration_gives_every_recipe(folder, tmp_path):
     written = write_report([str(folder / "tiny.keras")], folder / "photos", tmp_path / "page.html", large, tile=(16, 16))
     text = (tmp_path / "page.html").read_text()
     assert written.files + len(written.notes) == 5 and written.files >= 4, written.notes
-    assert re.findall(r'<tr><th scope="row">(dynamic_int8|int8|int16x8)</th>', text) == ["dynamic_int8", "int8", "int16x8"]
+    assert re.findall(r'<tr><th scope="row">(weight_only_int8|int8|int16x8)</th>', text) == ["weight_only_int8", "int8", "int16x8"]

@@ -11,7 +11,7 @@ from conversion.measuring.report.literature import benchmark_of, published_resul
 from conversion.measuring.report.page import number, signed
 from conversion.measuring.report.pictures import Picture, Version, hardest_box, spread, within_budget
 from keras_models.data.bicubic import enlarge, shrink
-from keras_models.presets import PRESETS
+from keras_models.registry import PRESETS
 from keras_models.system.errors import ImageError
 
 

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from support.command_line import one_line_error, run
 
 from conversion.engines.cpu import CpuEngine
-from conversion.measuring.halo import measure_halo
+from conversion.engines.halo import measure_halo
 from conversion.measuring.inspection import inspect_tflite
 from conversion.onnx import route as onnx_route
 from conversion.onnx import worker as onnx_worker

@@ -10,7 +10,8 @@ from support.networks import randomise
 
 from conversion.convert_model import convert
 from conversion.engines.cpu import CpuEngine
-from conversion.graph.ir import graph_of, to_keras
+from conversion.graph.from_keras import graph_of
+from conversion.graph.to_keras import to_keras
 from conversion.measuring.evaluate import evaluate_model
 from conversion.measuring.inspection import inspect_tflite
 from conversion.quantization.fake_quant import int8_tflite, with_fake_quant
@@ -49,7 +50,7 @@ def test_rounding_beats_nearest_on_correlated_inputs():
 def few_crops(request, monkeypatch):
     """Tiny networks need no more; the slow tests have as many as users have."""
     if not request.node.get_closest_marker("slow"):
-        monkeypatch.setattr("conversion.quantization.quantized.CROPS", 6)
+        monkeypatch.setattr("conversion.quantization.int8.CROPS", 6)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def quantized(network):
-    graph, ranges, _ = quantize(network, smooth(6))
+    graph, ranges, _ = quantize(graph_of(network), smooth(6))
     return graph, ranges, int8_tflite(graph, ranges, 32, 32)
 
 
@@ -114,14 +115,14 @@ def test_rounded_weights_beat_nearest_ones(network, tmp_path):
     from conversion.quantization.int8 import int8_form
 
     images = smooth(6)
-    graph = int8_form(network, images)
+    graph = int8_form(graph_of(network), images)
     fitted = rounded(graph, {}, images)
     image = smooth(1)[0]
     truth = keras.ops.convert_to_numpy(network(image[None]))[0]
     errors = []
     for candidate in (fitted, graph):
         path = tmp_path / "weights.tflite"
-        path.write_bytes(with_int8_weights(to_tflite(to_keras(candidate, 32, 32), "float32")))
+        path.write_bytes(with_int8_weights(to_tflite(to_keras(candidate, 32, 32))))
         errors.append((run(path, image) - truth).std())
     assert errors[0] < 0.8 * errors[1]
 
@@ -142,7 +143,7 @@ def test_shared_vectors_keep_function_names_and_metadata(quantized, tmp_path):
 def test_int8_weights_keep_one_partition_and_the_grid(network, tmp_path):
     graph = rounded(graph_of(network, 32, 32), {}, smooth(4))
     path = tmp_path / "weights.tflite"
-    path.write_bytes(with_int8_weights(to_tflite(to_keras(graph, 32, 32), "float32")))
+    path.write_bytes(with_int8_weights(to_tflite(to_keras(graph, 32, 32))))
     report = inspect_tflite(path)
     assert report.cpu_partitions == 1 and report.dtypes.keys() == {"float32"}
     assert report.weights_bytes["int8"] == sum(n.weights["kernel"].size for n in graph.nodes.values() if "kernel" in n.weights)
@@ -151,7 +152,7 @@ def test_int8_weights_keep_one_partition_and_the_grid(network, tmp_path):
     assert np.abs(run(path, image) - expected).max() <= 1e-4
 
 
-@pytest.mark.parametrize("recipe", ["dynamic_int8", "int8", "int16x8"])
+@pytest.mark.parametrize("recipe", ["weight_only_int8", "int8", "int16x8"])
 def test_convert_writes_a_file_with_its_card(recipe, network, photos, tmp_path):
     network.save(tmp_path / "tiny.keras")
     target = tmp_path / "tiny.tflite"
@@ -171,7 +172,7 @@ def test_16_bit_files_keep_the_range(network, tmp_path):
     """Sums far outside of [0, 1] come out at its ends."""
     from conversion.quantization.int8 import int8_form
 
-    graph = int8_form(network, smooth(4))
+    graph = int8_form(graph_of(network), smooth(4))
     last = [node for node in graph.nodes.values() if node.op == "conv2d"][-1]
     last.weights = {key: 40 * (array - 0.5 * (key == "bias")) for key, array in last.weights.items()}
     path = tmp_path / "wide.tflite"
@@ -197,7 +198,7 @@ def test_verify_judges_integer_files_by_decibels(network, photos, tmp_path):
 def test_bad_calibration_folders(network, photos, tmp_path):
     network.save(tmp_path / "tiny.keras")
     arguments = tmp_path / "tiny.keras", tmp_path / "tiny.tflite", "int8", (32, 32)
-    with pytest.raises(ConversionError, match="--calibration FOLDER"):
+    with pytest.raises(ConversionError, match="some dozens as calibration"):
         convert(*arguments)
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -237,7 +238,7 @@ def test_recipe_report(network, photos, tmp_path):
     network.save(tmp_path / "tiny.keras")
     report = recipe_report(tmp_path / "tiny.keras", photos, photos, tmp_path / "files", tile=(32, 48), runs=2)
     rows = {row.recipe: row for row in report.rows}
-    assert list(rows) == ["float32", "float16", "dynamic_int8", "int8", "int16x8"]
+    assert list(rows) == ["float32", "float16", "weight_only_int8", "int8", "int16x8"]
     assert rows["int8"].integer_share == 1 and rows["float32"].integer_share == 0 and rows["float32"].drop == 0
     assert all(row.size == (tmp_path / "files" / f"{name}.tflite").stat().st_size and row.one_thread > 0 for name, row in rows.items())
     assert report.tensors and list(report.tensors.values()) == sorted(report.tensors.values(), reverse=True)
@@ -267,6 +268,6 @@ def test_tensors_left_in_float_lose_less(network, photos, tmp_path):
     for count in (0, 30):
         card = convert(tmp_path / "tiny.keras", tmp_path / "mixed.tflite", "int8", (32, 32), photos, float_tensors=count)
         errors.append(((run(tmp_path / "mixed.tflite", image) - truth) ** 2).mean() - last_rounding)
-    assert card.recipe == "int8, 30 tensors in float" and errors[1] < 0.75 * errors[0], errors
-    with pytest.raises(ConversionError, match="only --recipe int8"):
+    assert (card.recipe, card.float_tensors) == ("int8", 30) and errors[1] < 0.75 * errors[0], errors
+    with pytest.raises(ConversionError, match="float_tensors 3: recipe float32"):
         convert(tmp_path / "tiny.keras", tmp_path / "mixed.tflite", "float32", (32, 32), float_tensors=3)

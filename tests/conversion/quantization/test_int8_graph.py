@@ -1,18 +1,22 @@
 """The rewrites for 8 bits leave the function as it is, border included, and reach what they are for."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 from support.networks import randomise
 
-from conversion.graph.ir import Graph, Node, graph_of, to_keras
+from conversion.graph.from_keras import graph_of
+from conversion.graph.ir import Graph, Node
+from conversion.graph.ops import KERNEL, OPS
+from conversion.graph.to_keras import to_keras
 from conversion.quantization.channel_split import rounding_noise, split_by_range
 from conversion.quantization.equalization import centre, channel_extremes, equalise, equalised
 from conversion.quantization.fake_quant import fixed_ranges, range_groups
 from conversion.quantization.fused_tail import merge_tail
-from conversion.quantization.int8 import OPERATIONS
-from conversion.quantization.int8_graph import PATCHES, image_skip, int8_graph, norms_to_products
-from conversion.quantization.ranges import best_range, find_ranges, gelu, histograms
+from conversion.quantization.int8_graph import PATCHES, image_skip, int8_graph, integer_forms
+from conversion.quantization.ranges import best_range, find_ranges, histograms
 from conversion.quantization.sensitivity import trace
 from keras_models.lkdn import LKDN
 
@@ -113,7 +117,7 @@ def test_norm_becomes_products(centred):
     norm.shape = (1, 20, 18, 6)
     graph = Graph([image_node(), made, norm])
     before = value(graph)
-    norms_to_products(graph)
+    integer_forms(graph)
     assert not any(node.op == "pixel_norm" for node in graph.nodes.values())
     assert np.abs(value(graph) - before).max() <= 1e-5
 
@@ -125,7 +129,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def form(network):
-    return int8_graph(network, 20, 18, IMAGES)
+    return int8_graph(graph_of(network, 20, 18), IMAGES)
 
 
 def test_whole_network_keeps_its_function_through_every_step(network, form):
@@ -135,7 +139,7 @@ def test_whole_network_keeps_its_function_through_every_step(network, form):
     centred = centre(form, extremes)
     for graph in (form, centred, equalise(form, extremes), equalised(form, IMAGES)):
         assert np.abs(value(graph) - expected).max() <= tolerance
-    assert {node.op for node in form.nodes.values()} <= OPERATIONS
+    assert all(OPS[node.op].int8 is KERNEL for node in form.nodes.values())
     copied = equalised(form, IMAGES).nodes[PATCHES].weights["kernel"]
     assert np.array_equal(copied, form.nodes[PATCHES].weights["kernel"])
 
@@ -195,7 +199,8 @@ def test_clipping_counts_more_than_rounding(monkeypatch):
 
 def test_range_before_a_gelu_drops_what_the_gelu_drops():
     values = RNG.uniform(-30, 3, 20000)
-    low, _ = range_of(values, np.ones_like(values), gelu)
+    gelu = Node("g", "gelu", {"approximate": False})
+    low, _ = range_of(values, np.ones_like(values), partial(OPS["gelu"].scalar, gelu))
     assert -8 < low < -1
     assert range_of(values, np.ones_like(values))[0] < -25
 

@@ -155,12 +155,13 @@ def test_uint8_files_compute_the_same(finished):
     from conversion.model_card import Card
     from conversion.quantization.fake_quant import int8_tflite
     from conversion.quantization.qat.run import best_of
-    from conversion.quantization.quantized import write_quantized
+    from conversion.recipes import RECIPES
+    from conversion.tflite.output import write_tflite
 
     out, _ = finished
     card = Card(**json.loads((out / "tiny_int8.json").read_text()))
     data = int8_tflite(*best_of(out), *card.tile, "uint8")
-    write_quantized(data, replace(card, tile=tuple(card.tile)), out / "tiny_uint8.tflite")
+    write_tflite(data, out / "tiny_uint8.tflite", replace(card, tile=tuple(card.tile)), RECIPES["int8"].contract)
     image = np.random.default_rng(0).random((16, 16, 3), dtype=np.float32)
     signed, unsigned = (CpuEngine(out / f"tiny_{io}.tflite", 1) for io in ("int8", "uint8"))
     assert unsigned.input_dtype == np.uint8

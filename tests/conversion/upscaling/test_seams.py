@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from conversion.engines.base import DEFAULT_HALO
 from conversion.engines.cpu import CpuEngine
-from conversion.upscaling.pipeline import DEFAULT_HALO, upscale_array
+from conversion.upscaling.pipeline import upscale_array
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def test_default_tile_grows_where_memory_allows():
     for needed in (500.0, 1848.0, 3808.0, 1e6):
         engine = FakeEngine(nearest)
         engine.bytes_per_pixel = needed
-        sides.append(default_tile(engine))
+        sides.append(default_tile(engine, 32))
     assert sides == [512, 384, 256, 256]
 
 

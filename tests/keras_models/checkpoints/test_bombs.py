@@ -15,9 +15,9 @@ from support.command_line import one_line_error, run
 from support.tiny_models import FakeEngine, nearest
 
 from conversion.engines.cpu import CpuEngine
-from conversion.engines.predictor import open_predictor
 from conversion.measuring.inspection import inspect_tflite
 from conversion.onnx.route import read_and_rewrite
+from conversion.source import ModelSource
 from conversion.tflite.check import packed, parse_checked
 from conversion.tflite.file import with_metadata
 from conversion.upscaling.folder import upscale_folder
@@ -283,7 +283,7 @@ def onnx_of_huge_constants(path):
 def test_an_onnx_of_huge_constants(tmp_path):
     path = onnx_of_huge_constants(tmp_path / "bomb.onnx")
     assert "bomb.onnx" in refusal(read_and_rewrite, path, tmp_path, None, None, kind=ConversionError)
-    assert "bomb.onnx" in refusal(open_predictor, path, kind=ModelError)
+    assert "bomb.onnx" in refusal(lambda p: ModelSource.of(p).predictor(), path, kind=ModelError)
 
 
 HOSTILE = """

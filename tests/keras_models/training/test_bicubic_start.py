@@ -9,7 +9,7 @@ from keras_models.data.photo_set import load_photos
 from keras_models.folding import fold
 from keras_models.lkdn import LKDN
 from keras_models.mafdn import MAFDN
-from keras_models.presets import PRESETS
+from keras_models.registry import PRESETS
 from keras_models.system.errors import TrainingError
 from keras_models.training.bicubic_start import bicubic_phases, head_start
 from keras_models.training.validation import validate

@@ -1,0 +1,47 @@
+"""What `upscale` asks of an engine: a super-resolution network that runs on a window of an image."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from conversion.engines.whole_image import Window
+
+DEFAULT_HALO = 32
+"""Of an engine that does not know better. Within 1/255 of the whole-image result for every network of the project; 16 is not, 24 is
+not for LKDN x3."""
+
+UNBOUNDED_HALO = 1 << 20
+"""Of a network that looks as far as anybody measured, perhaps at the whole image: its windows may not be tiles."""
+
+
+class Engine(Protocol):
+    """Runs a super-resolution network on a window; `engines.cpu.CpuEngine` is one.
+
+    One with `passes` above 1 is a `SettlingEngine`.
+    """
+
+    scale: int
+    tile: tuple[int, int]
+    resizable: bool
+    passes: int
+
+    @property
+    def halo(self) -> int:
+        """Real pixels around a tile's core that the network needs to see, low-resolution pixels."""
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """What the intermediates need, a pixel of the window."""
+
+    def run(self, window_nhwc: np.ndarray) -> np.ndarray:
+        """Upscale (h, w, 3) float32 in [0, 1] to (scale * h, scale * w, 3) float32."""
+
+
+@runtime_checkable
+class SettlingEngine(Engine, Protocol):
+    """Wants to see all of an image before it enlarges any of it; `engines.whole_image.WholeImageEngine` is one."""
+
+    def settle(self, windows: Callable[[], Iterable["Window"]], count: int, report: Callable[[int], None] = ...) -> None:
+        """As `engines.whole_image.WholeImageEngine.settle`."""

@@ -1,0 +1,93 @@
+"""A .tflite is opened and run in a process of its own first; what was learned there is all that the engines need to know.
+
+LiteRT's C++ can crash on a file that is damaged in a way nobody foresaw, and parsing one in Python takes longer than opening
+it: both happen once, over there.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from conversion.engines.base import DEFAULT_HALO
+from conversion.tflite.file import TFLiteFile, read_tflite
+from conversion.tflite.live_bytes import live_bytes_per_pixel
+from keras_models.system.errors import ModelError
+from keras_models.system.sandbox import isolated
+
+PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated", "conversion.engines.whole_image")
+"""For `prove_here`, see `keras_models.system.sandbox`."""
+
+_LARGEST_HALO = 4096
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What is known of a file that has run.
+
+    Attributes:
+        resizable: it runs at any window size; None: not tried yet.
+        bytes_per_pixel: what its intermediates need, a pixel of the window.
+        halo: what its card declares, None for a foreign file.
+        statistics: its card's word on whole-image statistics, None for a file that takes none.
+    """
+
+    resizable: bool | None
+    bytes_per_pixel: float
+    halo: int | None
+    statistics: dict | None
+
+
+def prove(path: Path) -> Proof:
+    """Has a file opened and run in a process of its own.
+
+    Raises:
+        ModelError: the file is damaged, crashes LiteRT there, or takes more than a minute or 2 GiB.
+    """
+    facts = isolated(
+        "conversion.engines.proof:prove_here",
+        [str(path)],
+        lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"),
+    )
+    return Proof(**facts)
+
+
+def prove_here(path: str) -> dict:
+    """What `prove` has done there: the file is opened as an engine and given a small picture of noise.
+
+    Raises:
+        ModelError: as `conversion.engines.whole_image.open_engine`.
+    """
+    from conversion.engines.whole_image import WholeImageEngine, engine_of
+
+    proof = _read(read_tflite(path))
+    engine = engine_of(path, 1, proof)
+    noise = np.random.default_rng(0).random((*((24, 17) if engine.resizable else engine.tile), 3), np.float32)
+    if isinstance(engine, WholeImageEngine):
+        engine.settle(lambda: [(noise, (slice(None), slice(None)))], 1)
+    engine.run(noise)
+    return asdict(proof) | {"resizable": engine.resizable}
+
+
+def _read(file: TFLiteFile) -> Proof:
+    card = file.card or {}
+    statistics = card.get("statistics")
+    takes_statistics = "statistics" in card and len(file.inputs) > 1
+    if takes_statistics and not (isinstance(statistics, dict) and _valid_statistics(statistics)):
+        raise ModelError(f"{file.path}: takes statistics, but its card does not say how they are made: convert the model again")
+    return Proof(None, live_bytes_per_pixel(file), declared_halo(card), statistics if takes_statistics else None)
+
+
+def declared_halo(card: dict) -> int | None:
+    """The halo that a card declares, low-resolution pixels; None if it says nothing of use (a foreign one may say anything)."""
+    halo, version = card.get("halo"), card.get("version")
+    if type(halo) is not int or not 0 <= halo <= _LARGEST_HALO:
+        return None
+    return halo if version != 1 else max(halo, DEFAULT_HALO)  # version 1 cut it to a quarter of the file's tile
+
+
+def _valid_statistics(facts: dict) -> bool:
+    """Whether a card's statistics are of the right kind: a foreign one may say anything."""
+    epsilon, passes = facts.get("epsilon"), (facts.get("sweeps"), facts.get("exact_sweeps"))
+    numbers = isinstance(epsilon, list) and all(type(value) in (int, float) and 0 <= value < 1e6 for value in epsilon)
+    return bool(epsilon) and numbers and all(type(count) is int and 0 <= count <= 100 for count in passes)

@@ -1,0 +1,171 @@
+"""What a model argument is: a preset's name, a file of any kind, or a Keras network in memory. Asked here, once.
+
+Every public function takes any of them; `ModelSource.of` tells which it is, and the rest asks for what it needs: the network,
+a .tflite, a function from image to image, or the facts of its card.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Union
+
+from keras_models.presets import Preset
+from keras_models.registry import preset_meant
+from keras_models.system.errors import ModelError
+from keras_models.system.json_text import json_object
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_models.base import SuperResolution
+
+ModelLike = Union[str, Path, "SuperResolution", "ModelSource"]
+"""A preset's name, a path, a network in memory, or what `ModelSource.of` made of one."""
+
+Kind = Literal["preset", "checkpoint", "keras", "tflite", "onnx", "memory"]
+
+_KINDS: dict[str, Kind] = {".keras": "keras", ".tflite": "tflite", ".onnx": "onnx"}
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model that is ready to run.
+
+    Attributes:
+        name: what to call it.
+        scale: upscaling factor.
+        run: (h, w, 3) float32 RGB in [0, 1] to (s*h, s*w, 3) float32, not necessarily clipped.
+    """
+
+    name: str
+    scale: int
+    run: "Callable[[np.ndarray], np.ndarray]"
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """One model argument.
+
+    Attributes:
+        label: what messages and reports call it: the argument as given, or the network's name.
+        kind: which of the kinds it is.
+        path: the file that its weights come from; of a preset the shipped weights, None if there are none; None in memory.
+        preset: the preset, if one was named.
+        memory: the network, if one was given.
+        variant: of a checkpoint whose names fit two networks, see `load_model`.
+    """
+
+    label: str
+    kind: Kind
+    path: Path | None
+    preset: Preset | None = None
+    memory: "SuperResolution | None" = None
+    variant: str | None = None
+
+    @classmethod
+    def of(cls, model: ModelLike, variant: str | None = None) -> "ModelSource":
+        """What `model` is; nothing is opened yet, so that a file that is missing shows only when it is needed.
+
+        Raises:
+            ModelError: something that is no name, path or network of this project.
+
+        Example:
+            >>> from conversion import ModelSource
+            >>> ModelSource.of("lkdn-s").kind, ModelSource.of("somebody.onnx").kind
+            ('preset', 'onnx')
+        """
+        if isinstance(model, ModelSource):
+            return model
+        if not isinstance(model, (str, Path)):
+            from keras_models.base import SuperResolution
+
+            if not isinstance(model, SuperResolution):
+                raise ModelError(f"a {type(model).__name__} is no model of this project: give a name, a path, or a SuperResolution")
+            return cls(model.name, "memory", None, memory=model)
+        preset = preset_meant(model)
+        if preset is not None:
+            return cls(str(model), "preset", preset.weights, preset)
+        return cls(str(model), _KINDS.get(Path(model).suffix.lower(), "checkpoint"), Path(model), variant=variant)
+
+    @property
+    def name(self) -> str:
+        """Of the preset, the network or the file's stem."""
+        if self.preset is not None:
+            return self.preset.name
+        return self.path.stem if self.path is not None else self.label
+
+    def network(self) -> "SuperResolution":
+        """The Keras network with its weights, as given (training or deploy form).
+
+        Raises:
+            ModelError: a .tflite or .onnx, which hold no network; what `load_model` raises.
+        """
+        if self.memory is not None:
+            return self.memory
+        if self.kind in ("tflite", "onnx"):
+            raise ModelError(f"{self.label}: converted already: give the network that it was made of")
+        from keras_models.checkpoints.loading import load_model
+
+        return load_model(self.label, self.variant)
+
+    def deploy(self) -> "SuperResolution":
+        """The network in deploy form: a training form is folded."""
+        from keras_models.folding import fold
+
+        return fold(self.network())
+
+    def tflite(self) -> Path:
+        """A .tflite of it: the file itself, the shipped one, or a float32 conversion kept in the user's cache."""
+        from conversion.engines.tflite_cache import tflite_of
+
+        return tflite_of(self)
+
+    def predictor(self, threads: int | None = None) -> Predictor:
+        """The model as one function of a whole image.
+
+        Raises:
+            MobileSRError: it cannot be read or is not super-resolution.
+        """
+        from conversion.engines.predictor import predictor_of
+
+        return predictor_of(self, threads)
+
+    @cached_property
+    def facts(self) -> dict:
+        """Licence, credit and more from the model card beside the weights, {} without one."""
+        if self.path is None:
+            return {}
+        try:
+            return json_object(self.path.with_suffix(".json").read_bytes()) or {}
+        except OSError:
+            return {}
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file that the weights come from, or what messages call the model."""
+        return self.path.name if self.path is not None else self.label
+
+    @property
+    def sha256(self) -> str:
+        """Of the file that the weights come from; of the weights themselves in memory."""
+        if self.path is not None and self.path.is_file():
+            return sha256_of(self.path)
+        return weights_digest(self.network())
+
+
+def sha256_of(path: str | Path) -> str:
+    """Hex digest of a file."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def weights_digest(model: "SuperResolution") -> str:
+    """Hex digest of a network's weights."""
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for array in model.get_weights():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,27 @@
+"""The presets of LKDN and LKDN-S: the paper's sizes at x2, x3 and x4."""
+
+from keras_models.presets import LOW_RES, Preset
+
+PAPER = "Xie et al., Large Kernel Distillation Network for Efficient Single Image Super-Resolution, CVPR NTIRE 2023 (code: MIT)"
+
+
+def _lkdn(scale: int, parameters: int, multi_adds: int) -> Preset:
+    config = {"scale": scale, "features": 56, "attention_channels": 56, "blocks": 8}
+    about = f"LKDN x{scale}: 8 blocks of 56 features"
+    return Preset(f"lkdn-x{scale}", "LKDN", config, about, (parameters, parameters), LOW_RES[scale], multi_adds, PAPER)
+
+
+def _lkdn_s(scale: int, parameters: tuple[int, int], multi_adds: int) -> Preset:
+    config = {"scale": scale, "features": 42, "attention_channels": 42, "blocks": 5, "step": "BSConvU_rep", "upsampler": "rep"}
+    about = f"LKDN-S x{scale}: 5 blocks of 42 features, re-parameterized"
+    return Preset(f"lkdn-s-x{scale}", "LKDN", config, about, parameters, LOW_RES[scale], multi_adds, PAPER)
+
+
+PRESETS = (
+    _lkdn_s(2, (130_005, 115_533), 26_006_400_000),
+    _lkdn_s(3, (147_690, 121_218), 12_148_491_600),
+    _lkdn_s(4, (172_449, 129_177), 7_285_420_800),
+    _lkdn(2, 303_812, 68_718_182_400),
+    _lkdn(3, 311_387, 31_340_023_680),
+    _lkdn(4, 321_992, 18_224_640_000),
+)
