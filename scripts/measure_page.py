@@ -34,7 +34,9 @@ _OVER = "return document.querySelector('#queue li button[aria-label^=Remove]:not
 
 def main() -> None:
     """Prints one line of JSON a measurement."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("photo", type=Path)
     parser.add_argument("pages", type=Path, nargs="+")
@@ -48,7 +50,11 @@ def measure(page_file: Path, photo: Path) -> dict:
     """One photo on one page."""
     with tempfile.TemporaryDirectory() as scratch:
         trace = Path(scratch) / "trace.json"
-        startup = ("--trace-startup=toplevel,devtools.timeline", "--trace-startup-duration=0", "--trace-startup-format=json")
+        startup = (
+            "--trace-startup=toplevel,devtools.timeline",
+            "--trace-startup-duration=0",
+            "--trace-startup-format=json",
+        )
         browser = open_browser("--disable-gpu", *startup, f"--trace-startup-file={trace}")
         try:
             page = Page(browser).open(page_file)

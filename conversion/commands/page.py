@@ -7,11 +7,17 @@ import typer
 
 
 def page(
-    models: Annotated[list[str], typer.Argument(help="Presets, .keras, .pth, .safetensors, .npz, .onnx, or .tflite with float input.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Presets, .keras, .pth, .safetensors, .npz, .onnx, or .tflite with float input."),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .html to write.")],
     packages: Annotated[
         Path | None,
-        typer.Option("--litert-js", help="Folder with the two packages of LiteRT.js; by default npm downloads them once, into the cache."),
+        typer.Option(
+            "--litert-js",
+            help="Folder with the two packages of LiteRT.js; by default npm downloads them once, into the cache.",
+        ),
     ] = None,
 ) -> None:
     """Write one self-contained page that upscales photos in any browser, offline; several models are a choice in it."""

@@ -20,8 +20,8 @@ from markupsafe import Markup
 from conversion.webpage import litert_js
 from conversion.webpage.bundle import joined
 from conversion.webpage.models import WINDOW, PageModel, card_text, page_model
-from keras_models.system.errors import ModelError, OutputError
 from keras_models.system.atomic_files import atomic_output
+from keras_models.system.errors import ModelError, OutputError
 
 Read = Callable[[str], str]
 _POLICY = (
@@ -44,7 +44,9 @@ class WrittenPage:
         return "\n".join([f"{self.file}: {self.size / 1e6:.2f} MB, open it in a browser", *self.models])
 
 
-def write_page(models: Sequence[str], target: str | Path, packages: str | Path | None = None, window: int = WINDOW) -> WrittenPage:
+def write_page(
+    models: Sequence[str], target: str | Path, packages: str | Path | None = None, window: int = WINDOW
+) -> WrittenPage:
     """Writes a page.
 
     Args:
@@ -61,7 +63,9 @@ def write_page(models: Sequence[str], target: str | Path, packages: str | Path |
         raise OutputError(f"{target}: the page must end in .html: give -o upscale.html")
     twice = [name for name, count in Counter(Path(model).name for model in models).items() if count > 1]
     if twice:
-        raise ModelError(f"{twice[0]}: given twice, or two files of this name: a page tells models apart by name")
+        raise ModelError(
+            f"{twice[0]}: given twice, or two files of this name: a page tells models apart by name"
+        )
     with atomic_output(target) as part:
         runtime = litert_js.litert_js(None if packages is None else Path(packages))
         opened = [page_model(model, window) for model in models]
@@ -79,16 +83,23 @@ def render(models: Sequence[PageModel], runtime: litert_js.LiteRtJs, read: Read 
         read: gives one of the page's own modules by its name, "page.js"; None for those of this package.
     """
     read = read or _module
-    environment = Environment(loader=PackageLoader("conversion.webpage", "."), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=PackageLoader("conversion.webpage", "."), autoescape=True, undefined=StrictUndefined
+    )
     environment.trim_blocks = environment.lstrip_blocks = True
     style, script = _own("page.css"), joined("page.js", read)
-    programs = {"engine-worker": f"{runtime.script}\n{joined('engine_worker.js', read)}", "photo-worker": joined("photo_worker.js", read)}
+    programs = {
+        "engine-worker": f"{runtime.script}\n{joined('engine_worker.js', read)}",
+        "photo-worker": joined("photo_worker.js", read),
+    }
     parts = {name: text.encode() for name, text in programs.items()} | {"litert": runtime.wasm}
     parts |= {f"model-{index}": model.data for index, model in enumerate(models)}
     return environment.get_template("page.html.j2").render(
         title=_title(models),
         models=[_described(model) for model in models],
-        facts=Markup(json.dumps([_facts(index, model) for index, model in enumerate(models)]).replace("<", "\\u003c")),
+        facts=Markup(
+            json.dumps([_facts(index, model) for index, model in enumerate(models)]).replace("<", "\\u003c")
+        ),
         payload=[(name, Markup(_packed(data))) for name, data in parts.items()],
         version=version("mobile-sr"),
         litert_version=litert_js.VERSION,
@@ -113,17 +124,28 @@ def _title(models: Sequence[PageModel]) -> str:
 
 
 def _described(model: PageModel) -> dict:
-    facts = [(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value)) for name, value in _known(model)]
+    facts = [
+        (name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+        for name, value in _known(model)
+    ]
     height, width = model.window
     about = (
         f"It makes photos {model.scale} times larger on each side, in windows of {height}×{width} pixels, each of which sees "
         f"{model.halo} pixels more than it enlarges."
     )
-    return {"label": model.label, "scale": model.scale, "about": about, "facts": facts, "card": card_text(model.card)}
+    return {
+        "label": model.label,
+        "scale": model.scale,
+        "about": about,
+        "facts": facts,
+        "card": card_text(model.card),
+    }
 
 
 def _known(model: PageModel) -> list[tuple[str, object]]:
-    facts: list[tuple[str, object]] = [(name, model.card[name]) for name in _FACTS if model.card.get(name) is not None]
+    facts: list[tuple[str, object]] = [
+        (name, model.card[name]) for name in _FACTS if model.card.get(name) is not None
+    ]
     return [("file", f"{len(model.data) / 1000:.0f} kB"), *facts]
 
 
@@ -131,7 +153,13 @@ def _facts(index: int, model: PageModel) -> dict:
     """What the script has to know; `payload.js` describes it."""
     height, width = model.window
     shape = {"height": height, "width": width, "scale": model.scale}
-    return {"id": f"model-{index}", "label": model.label, "shape": shape, "halo": model.halo, "memory": model.memory}
+    return {
+        "id": f"model-{index}",
+        "label": model.label,
+        "shape": shape,
+        "halo": model.halo,
+        "memory": model.memory,
+    }
 
 
 def _line(model: PageModel) -> str:

@@ -7,7 +7,7 @@ share one scope, so their top-level names must differ; two that are equal are re
 import re
 from collections.abc import Callable
 
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_]+\.js)";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{ \w+(?:, \w+)* \} from "\./([a-z_]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|let|function|class)\b)", re.MULTILINE)
 _NAME = re.compile(r"^(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
 
@@ -28,13 +28,17 @@ def joined(first: str, read: Callable[[str], str]) -> str:
     for module, text in texts.items():
         for name in _NAME.findall(text):
             if owners.setdefault(name, module) != module:
-                raise ValueError(f"{module}: {name} is a name of {owners[name]} too: modules share one scope when they are joined")
+                raise ValueError(
+                    f"{module}: {name} is a name of {owners[name]} too: modules share one scope when they are joined"
+                )
     return "\n".join(texts.values())
 
 
 def _add(module: str, read: Callable[[str], str], texts: dict[str, str], importers: tuple[str, ...]) -> None:
     if module in importers:
-        raise ValueError(f"{module}: imports itself by way of {' and '.join(importers[importers.index(module) + 1 :])}")
+        raise ValueError(
+            f"{module}: imports itself by way of {' and '.join(importers[importers.index(module) + 1 :])}"
+        )
     if module in texts:
         return
     text = read(module)
@@ -43,5 +47,7 @@ def _add(module: str, read: Callable[[str], str], texts: dict[str, str], importe
     text = _EXPORT.sub("", _IMPORT.sub("", text))
     left = re.search(r"^(?:import|export)\b.*$", text, re.MULTILINE)
     if left:
-        raise ValueError(f"{module}: {left[0]}: only named imports of modules beside it, and exported declarations, are understood")
+        raise ValueError(
+            f"{module}: {left[0]}: only named imports of modules beside it, and exported declarations, are understood"
+        )
     texts[module] = text

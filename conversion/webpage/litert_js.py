@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from keras_models.system.errors import ModelError
 from keras_models.system.atomic_files import atomic_output, cache_folder, make_folder
+from keras_models.system.errors import ModelError
 
 VERSION = "2.5.3"
 # Without relaxed SIMD: one build for every browser, no slower here (docs/page.md). It has WebGPU and the processor in it.
@@ -72,7 +72,10 @@ def litert_js(folder: Path | None = None) -> LiteRtJs:
     files = [_checked(folder / package.file, package) for package in PACKAGES] if folder else _cached()
     core, utils = (_contents(file) for file in files)
     licence = (resources.files("conversion.webpage") / "litert_js_licence.txt").read_text(encoding="utf-8")
-    loader, modules = core[f"{_WASM}.js"].decode(), _one_module(core["package/dist/index.js"], utils["package/dist/index.js"])
+    loader, modules = (
+        core[f"{_WASM}.js"].decode(),
+        _one_module(core["package/dist/index.js"], utils["package/dist/index.js"]),
+    )
     return LiteRtJs(f"{loader}\n{modules}", core[f"{_WASM}.wasm"], licence)
 
 
@@ -100,9 +103,24 @@ def _download(folder: Path) -> None:
             f"or run {fetch} elsewhere and give its folder with --litert-js"
         )
     path = os.pathsep.join([str(Path(npm).parent), os.environ.get("PATH", "")])
-    command = [npm, "pack", "--ignore-scripts", "--fetch-retries=1", "--pack-destination", str(folder), *names]
+    command = [
+        npm,
+        "pack",
+        "--ignore-scripts",
+        "--fetch-retries=1",
+        "--pack-destination",
+        str(folder),
+        *names,
+    ]
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=_PATIENCE_S, env={**os.environ, "PATH": path}, cwd=folder)
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            timeout=_PATIENCE_S,
+            env={**os.environ, "PATH": path},
+            cwd=folder,
+        )
     except (OSError, subprocess.SubprocessError):
         raise ModelError(
             f"LiteRT.js cannot be downloaded: {fetch} failed: go online once, or run it elsewhere and give its folder with --litert-js"
@@ -115,7 +133,9 @@ def _checked(file: Path, package: Package) -> Path:
             digest = hashlib.file_digest(stream, "sha512").digest()
     except OSError as error:
         reason = error.strerror
-        raise ModelError(f"{file}: cannot be read ({reason}): --litert-js takes the folder in which `npm pack` put the packages") from None
+        raise ModelError(
+            f"{file}: cannot be read ({reason}): --litert-js takes the folder in which `npm pack` put the packages"
+        ) from None
     if base64.b64encode(digest).decode() != package.sha512:
         raise ModelError(f"{file}: is not {package.name} as it was released: remove it and fetch it again")
     return file

@@ -7,20 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
+from conversion.engines.base import UNBOUNDED_HALO
 from conversion.engines.cpu import CpuEngine
+from conversion.engines.whole_image import WholeImageEngine, open_engine
+from conversion.source import ModelSource
 from conversion.tflite.file import read_tflite
 from conversion.tflite.retile import at_tile
-from conversion.engines.whole_image import open_engine
 from keras_models.system.errors import ModelError
-from keras_models.presets import preset_meant
 
 WINDOW = 256
-"""Side of the network's input, photo pixels: at a halo of 32 it takes half the time of 128 for a photo (docs/page.md)."""
+"""Side of the network's input, photo pixels: with a halo of 32 it takes half the time of 128 for a photo (docs/page.md)."""
 LARGEST_WINDOW = 512
 """Beyond it one engine would need more than a gigabyte."""
-DEFAULT_HALO = 32
-_LITERT_BYTES = 40 << 20
-"""What LiteRT.js takes in a worker before any network is in it."""
+RECIPE = "float16"
+"""Half the bytes of float32, computed as that (docs/page.md)."""
+# What LiteRT.js takes in a worker before any network is in it, and how much more than its live tensors a network takes.
+_LITERT_BYTES, _ENGINE_SHARE = 40 << 20, 1.75
 
 
 @dataclass(frozen=True)
@@ -57,49 +59,66 @@ def page_model(model: str, window: int = WINDOW) -> PageModel:
         ModelError: it cannot be read, or cannot run in a page; the message says why.
         ConversionError: the conversion failed.
     """
-    if Path(model).suffix.lower() == ".tflite" and preset_meant(model) is None:
-        return _from_tflite(Path(model).name, Path(model), window)
+    source = ModelSource.of(model)
+    if source.kind == "tflite" and source.path is not None:
+        return _from_tflite(source.path.name, source.path, window)
     from conversion.convert_model import convert
 
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "model.tflite"
-        # As `upscale` would have it: a network that reads the whole image is then told apart by its card.
-        convert(model, target, "float16", None if Path(model).suffix.lower() == ".onnx" else (window, window), whole_image=True)
+        # As `upscale` would have it: a network that reads the whole photo then shows itself by its inputs.
+        onnx = source.kind == "onnx"
+        convert(
+            source,
+            target,
+            RECIPE,
+            None if onnx else (window, window),
+            card_beside=False,
+            whole_image=not onnx,
+        )
         return _from_tflite(Path(model).name, target, window)
 
 
 def _from_tflite(label: str, path: Path, side: int) -> PageModel:
-    file = read_tflite(path)
-    card = file.card or {}
-    if card.get("statistics") is not None:
-        raise ModelError(f"{label}: looks at the whole photo before it enlarges a part: a page cannot do that, use `mobile-sr upscale`")
     engine = open_engine(path)
-    _refuse_integers(label, engine)
-    halo = card["halo"] if isinstance(card.get("halo"), int) else DEFAULT_HALO
-    window = _window(label, engine, halo, side)
-    data = path.read_bytes()
-    memory = _LITERT_BYTES + round(engine.bytes_per_pixel * window[0] * window[1])
-    return PageModel(label, data if window == engine.tile else at_tile(data, *window), window, halo, engine.scale, memory, card)
-
-
-def _refuse_integers(label: str, engine: CpuEngine) -> None:
+    if isinstance(engine, WholeImageEngine) or engine.halo >= UNBOUNDED_HALO:
+        raise ModelError(
+            f"{label}: looks at the whole photo before it enlarges a part, and a page sees one tile at a time: use `mobile-sr upscale`"
+        )
     for what, dtype in (("takes", engine.input_dtype), ("gives", engine.output_dtype)):
         if dtype != np.float32:
-            raise ModelError(f"{label}: {what} {dtype} images, which LiteRT.js does not run: give the network itself, or a float file of it")
+            raise ModelError(
+                f"{label}: {what} {dtype} images, a page runs float32 ones: give the network itself, or a float file"
+            )
+    window = _window(label, engine, side)
+    data = path.read_bytes()
+    memory = _LITERT_BYTES + round(_ENGINE_SHARE * engine.bytes_per_pixel * window[0] * window[1])
+    card = read_tflite(path).card or {}
+    return PageModel(
+        label,
+        data if window == engine.tile else at_tile(data, *window),
+        window,
+        engine.halo,
+        engine.scale,
+        memory,
+        card,
+    )
 
 
-def _window(label: str, engine: CpuEngine, halo: int, side: int) -> tuple[int, int]:
+def _window(label: str, engine: CpuEngine, side: int) -> tuple[int, int]:
     """The (H, W) to run at: half of a side at least is core, whatever the halo."""
-    least = 4 * halo
+    least = 4 * engine.halo
     if not engine.resizable:
         if min(engine.tile) < least:
             raise ModelError(
-                f"{label}: runs only at {engine.tile[0]}x{engine.tile[1]} and wants {halo} pixels around what it enlarges: "
-                f"convert it again with --tile {least}x{least} or more"
+                f"{label}: runs only at {engine.tile[0]}x{engine.tile[1]} and needs {engine.halo} pixels around what it enlarges, "
+                f"so that less than half of it were new: convert it with --tile {least}x{least} or more"
             )
         return engine.tile
     if least > LARGEST_WINDOW:
-        raise ModelError(f"{label}: wants {halo} pixels around what it enlarges, a page has room for {LARGEST_WINDOW // 4}: use `upscale`")
+        raise ModelError(
+            f"{label}: needs {engine.halo} pixels around what it enlarges, a page has {LARGEST_WINDOW // 4}: use `upscale`"
+        )
     return max(side, least), max(side, least)
 
 

@@ -12,8 +12,13 @@ from conversion.upscaling.pipeline import UpscaleOptions, upscale_file
 
 PATIENCE_S = 240
 # A software WebGPU, for tests alone.
-SOFTWARE_GPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan", "--use-angle=swiftshader",
-                "--enable-unsafe-swiftshader")
+SOFTWARE_GPU = (
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
+    "--enable-features=Vulkan",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
 
 
 class FixedWindowEngine(CpuEngine):
@@ -61,12 +66,16 @@ class Page:
     def wait(self, condition, what):
         from selenium.webdriver.support.wait import WebDriverWait
 
-        return WebDriverWait(self.browser, PATIENCE_S, poll_frequency=0.1).until(lambda _: condition(), f"{what}: {self.lines()}")
+        return WebDriverWait(self.browser, PATIENCE_S, poll_frequency=0.1).until(
+            lambda _: condition(), f"{what}: {self.lines()}"
+        )
 
     def finished(self, count=1):
         """Waits until so many photos are done or have failed; returns their lines."""
-        over = "return [...document.querySelectorAll('#queue li')].filter(li => li.querySelector('.button:not([hidden])').href || \
+        over = (
+            "return [...document.querySelectorAll('#queue li')].filter(li => li.querySelector('.button:not([hidden])').href || \
             [...li.querySelectorAll('button:not([hidden])')].some(b => b.textContent === 'Remove')).length"
+        )
         self.wait(lambda: self.browser.execute_script(over) >= count, f"{count} finished")
         return self.lines()
 
@@ -93,13 +102,21 @@ class Page:
     def requests(self):
         """Addresses that the page and its workers asked for, but for what lies in itself."""
         events = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
-        addresses = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        addresses = [
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        ]
         assert any(address.startswith("file:") for address in addresses)
         return [address for address in addresses if not address.startswith(("file:", "blob:", "data:"))]
 
     def complaints(self):
         """Errors and warnings of the console."""
-        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+        return [
+            entry["message"]
+            for entry in self.browser.get_log("browser")
+            if entry["level"] in ("SEVERE", "WARNING")
+        ]
 
 
 def open_browser(*extra):
@@ -113,7 +130,13 @@ def open_browser(*extra):
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     arguments = extra or ("--disable-gpu",)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,900", *arguments):
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--window-size=1280,900",
+        *arguments,
+    ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))

@@ -32,7 +32,13 @@ def run(script: str, *inputs: bytes) -> bytes:
         const print = (bytes) => process.stdout.write(Buffer.from(bytes));
     """
     texts = json.dumps([data.hex() for data in inputs]).encode()
-    process = subprocess.run([node, "--input-type=module", "-e", head + script], input=texts, capture_output=True, timeout=120, check=False)
+    process = subprocess.run(
+        [node, "--input-type=module", "-e", head + script],
+        input=texts,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
     assert process.returncode == 0, process.stderr.decode()
     return process.stdout
 
@@ -85,7 +91,9 @@ def test_png_of_many_slices():
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(run(script, samples.tobytes())))), samples)
 
 
-@pytest.mark.parametrize(("height", "width", "bands"), [(64, 96, 3), (61, 93, 3), (1, 1, 3), (33, 8, 1), (7, 200, 1)])
+@pytest.mark.parametrize(
+    ("height", "width", "bands"), [(64, 96, 3), (61, 93, 3), (1, 1, 3), (33, 8, 1), (7, 200, 1)]
+)
 def test_jpeg_is_as_good_as_that_of_a_library(height, width, bands):
     samples = smooth(height, width, bands) // 2 + noise(height, width, bands) // 4
     script = f"""
@@ -100,7 +108,9 @@ def test_jpeg_is_as_good_as_that_of_a_library(height, width, bands):
         assert image.getexif()[0x010F] == "Camera maker"
         ours = np.asarray(image).astype(float)
     library = io.BytesIO()
-    Image.fromarray(samples.squeeze(-1) if bands == 1 else samples).save(library, "jpeg", quality=92, subsampling=0)
+    Image.fromarray(samples.squeeze(-1) if bands == 1 else samples).save(
+        library, "jpeg", quality=92, subsampling=0
+    )
     theirs = np.asarray(Image.open(library)).astype(float)
     expected = samples.squeeze(-1) if bands == 1 else samples
     assert np.abs(ours - expected).mean() <= 1.02 * np.abs(theirs - expected).mean() + 0.02
@@ -130,7 +140,9 @@ def transparent_pngs(folder):
         save_vips(folder / f"filter_{kind}.png", noise(19, 23, 4), "srgb", filter=number)
     palette = Image.fromarray(noise(19, 23, 3)).quantize(13)
     palette.save(folder / "palette.png", transparency=bytes([0, 90, 200]), bits=4)
-    Image.fromarray(noise(19, 23, 1)[..., 0] // 128 * 255).convert("1").save(folder / "bit.png", transparency=0)
+    Image.fromarray(noise(19, 23, 1)[..., 0] // 128 * 255).convert("1").save(
+        folder / "bit.png", transparency=0
+    )
     Image.fromarray(noise(19, 23, 3) // 200 * 200).save(folder / "key.png", transparency=(0, 200, 0))
     return sorted(folder.glob("*.png"))
 

@@ -27,7 +27,9 @@ def runtime():
 def network(tiny_model, tmp_path_factory):
     """Random 5x5 convolutions with a halo beyond what they see: wrong tiles show."""
     path = tmp_path_factory.mktemp("network") / "random.tflite"
-    path.write_bytes(with_metadata(tiny_model("random").read_bytes(), {"halo": HALO, "name": "random", "licence": "MIT"}))
+    path.write_bytes(
+        with_metadata(tiny_model("random").read_bytes(), {"halo": HALO, "name": "random", "licence": "MIT"})
+    )
     return path
 
 
@@ -101,10 +103,28 @@ def half_clear():
     return samples
 
 
-PHOTOS = (
-    "rgb.png grey.png grey.jpg photo.jpg photo.webp lossless.webp exif6.jpg exif5.png alpha7.png alpha.png half_clear.png grey_alpha.png "
-    "palette.png interlaced.png one.png low.png narrow.png smaller.jpg window.png one_more.png"
-).split()
+PHOTOS = [
+    "rgb.png",
+    "grey.png",
+    "grey.jpg",
+    "photo.jpg",
+    "photo.webp",
+    "lossless.webp",
+    "exif6.jpg",
+    "exif5.png",
+    "alpha7.png",
+    "alpha.png",
+    "half_clear.png",
+    "grey_alpha.png",
+    "palette.png",
+    "interlaced.png",
+    "one.png",
+    "low.png",
+    "narrow.png",
+    "smaller.jpg",
+    "window.png",
+    "one_more.png",
+]
 
 
 @pytest.mark.parametrize("name", PHOTOS)
@@ -133,7 +153,9 @@ def test_very_wide(page, small, tmp_path):
 def test_outside_requests_would_be_seen(browser, written, tmp_path):
     """Control: the same page without its policy, and with a picture from elsewhere."""
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", written.read_text())
-    (tmp_path / "leak.html").write_text(text.replace("<main>", '<main><img src="http://outside.invalid/x.png">'))
+    (tmp_path / "leak.html").write_text(
+        text.replace("<main>", '<main><img src="http://outside.invalid/x.png">')
+    )
     assert Page(browser).open(tmp_path / "leak.html").requests() == ["http://outside.invalid/x.png"]
 
 
@@ -150,7 +172,9 @@ def test_policy_stops_what_the_page_does_not_do(page):
 
 
 def test_metadata_is_kept(page, tmp_path):
-    photo = save_pillow(tmp_path / "camera.jpg", turned(smooth(40, 60), 6), quality=95, exif=exif(6), icc_profile=profile())
+    photo = save_pillow(
+        tmp_path / "camera.jpg", turned(smooth(40, 60), 6), quality=95, exif=exif(6), icc_profile=profile()
+    )
     chunks = dict(png_chunks(page.upscaled(photo, tmp_path / "page.png").read_bytes()))
     assert list(chunks)[:3] == [b"IHDR", b"iCCP", b"eXIf"]
     with Image.open(tmp_path / "page.png") as image:
@@ -192,7 +216,11 @@ def test_jpeg(page, small, tmp_path):
     expected = python_result(photo, tmp_path / "python.jpg", small, HALO)
     assert differences(ours, expected).mean() < 1
     with Image.open(ours) as image:
-        assert image.format == "JPEG" and image.info["icc_profile"] == profile() and image.getexif()[0x010F] == "Camera maker"
+        assert (
+            image.format == "JPEG"
+            and image.info["icc_profile"] == profile()
+            and image.getexif()[0x010F] == "Camera maker"
+        )
 
 
 def broken(folder, name):
@@ -242,7 +270,12 @@ def test_bad_photo_is_told_and_the_next_one_works(page, small, tmp_path, name, s
     lines = page.finished(2)
     assert says in lines[0] and "seconds on" in lines[1], lines
     assert says in page.find("#queue .failed").text
-    assert differences(page.saved(1, tmp_path / "p.png"), python_result(good, tmp_path / "q.png", small, HALO)).max() <= 1
+    assert (
+        differences(
+            page.saved(1, tmp_path / "p.png"), python_result(good, tmp_path / "q.png", small, HALO)
+        ).max()
+        <= 1
+    )
 
 
 def test_transparency_does_not_go_into_jpeg(page, tmp_path):
@@ -294,10 +327,15 @@ def test_drop_and_paste(page, tmp_path):
     import base64
 
     data = base64.b64encode(photo_of(tmp_path, "rgb.png").read_bytes()).decode()
-    assert page.browser.execute_script(give, "drop", data)  # else the browser would leave the page for the photo
+    assert page.browser.execute_script(
+        give, "drop", data
+    )  # else the browser would leave the page for the photo
     page.browser.execute_script(give, "paste", data)
     assert all("seconds on" in line for line in page.finished(2))
-    assert [name.text for name in page.browser.find_elements("css selector", "#queue .name")] == ["drop.png", "paste.png"]
+    assert [name.text for name in page.browser.find_elements("css selector", "#queue .name")] == [
+        "drop.png",
+        "paste.png",
+    ]
 
 
 def test_keyboard_alone(page, tmp_path):
@@ -311,12 +349,19 @@ def test_keyboard_alone(page, tmp_path):
         ActionChains(browser).send_keys(*keys).perform()
 
     def focused():
-        return browser.execute_script("return document.activeElement.id || document.activeElement.getAttribute('aria-label')")
+        return browser.execute_script(
+            "return document.activeElement.id || document.activeElement.getAttribute('aria-label')"
+        )
 
     press(Keys.TAB)
     assert focused() == "files"
-    assert browser.execute_script("return getComputedStyle(document.getElementById('drop')).outlineStyle") == "solid"
-    browser.switch_to.active_element.send_keys(str(photo_of(tmp_path, "rgb.png")))  # the system's dialog is not the page's
+    assert (
+        browser.execute_script("return getComputedStyle(document.getElementById('drop')).outlineStyle")
+        == "solid"
+    )
+    browser.switch_to.active_element.send_keys(
+        str(photo_of(tmp_path, "rgb.png"))
+    )  # the system's dialog is not the page's
     page.finished()
     assert "seconds on" in page.lines()[0]
     reached = []
@@ -325,8 +370,17 @@ def test_keyboard_alone(page, tmp_path):
         reached.append(focused())
         if reached[-1] == "full":
             break
-    assert reached == ["format", "engine", "Save rgb_x2.png", "Compare before and after of rgb.png",
-                       "Remove rgb.png from the list", "picture", "slider", "fit", "full"]
+    assert reached == [
+        "format",
+        "engine",
+        "Save rgb_x2.png",
+        "Compare before and after of rgb.png",
+        "Remove rgb.png from the list",
+        "picture",
+        "slider",
+        "fit",
+        "full",
+    ]
     press(Keys.SPACE)
     page.wait(lambda: page.find("#full").get_attribute("aria-pressed") == "true", "100 %")
     ActionChains(browser).key_down(Keys.SHIFT).send_keys(Keys.TAB, Keys.TAB).key_up(Keys.SHIFT).perform()
@@ -339,25 +393,33 @@ def test_keyboard_alone(page, tmp_path):
             .filter(e => !e.getAttribute('aria-label') && !e.labels?.length && !e.textContent.trim()).map(e => e.outerHTML)
     """)
     assert unnamed == []
-    assert page.find("#status").get_attribute("role") == "status" and "ready to save" in page.find("#status").get_attribute("textContent")
+    assert page.find("#status").get_attribute("role") == "status" and "ready to save" in page.find(
+        "#status"
+    ).get_attribute("textContent")
 
 
 def canvas(page):
     import base64
     import io
 
-    data = page.browser.execute_script("return document.getElementById('picture').toDataURL()").partition(",")[2]
+    data = page.browser.execute_script("return document.getElementById('picture').toDataURL()").partition(
+        ","
+    )[2]
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
 
 
 def test_comparison_shows_both(browser, tiny_model, runtime, tmp_path):
     """At 100 % the right side is the result, pixel by pixel, the left one the photo."""
-    (tmp_path / "nearest.html").write_text(build.render([page_model(str(tiny_model("nearest")), 128)], runtime))
+    (tmp_path / "nearest.html").write_text(
+        build.render([page_model(str(tiny_model("nearest")), 128)], runtime)
+    )
     page = Page(browser).open(tmp_path / "nearest.html")
     blocks = noise(38, 53, 1).repeat(8, 0).repeat(8, 1)[:300, :420].repeat(3, 2)
     photo = save_pillow(tmp_path / "a.png", blocks)
     result = np.asarray(Image.open(page.upscaled(photo, tmp_path / "page.png"))).astype(int)
-    page.browser.execute_script("document.getElementById('slider').value = 0; document.getElementById('slider').dispatchEvent(new Event('input'))")
+    page.browser.execute_script(
+        "document.getElementById('slider').value = 0; document.getElementById('slider').dispatchEvent(new Event('input'))"
+    )
     page.find("#full").click()
 
     def shown():
@@ -372,7 +434,9 @@ def test_comparison_shows_both(browser, tiny_model, runtime, tmp_path):
 
     page.wait(shown, "the result at 100 %")
     before = canvas(page)
-    page.browser.execute_script("document.getElementById('slider').value = 100; document.getElementById('slider').dispatchEvent(new Event('input'))")
+    page.browser.execute_script(
+        "document.getElementById('slider').value = 100; document.getElementById('slider').dispatchEvent(new Event('input'))"
+    )
     page.wait(lambda: np.abs(canvas(page) - before).mean() > 1, "the photo as it was")
 
 
@@ -384,7 +448,9 @@ def test_phone_size(page, tmp_path):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     try:
         page.wait(lambda: browser.execute_script("return innerWidth") == 390, "a phone's width")
-        page.choose(save_pillow(tmp_path / ("a_very_long_name_without_any_space_in_it_" * 3 + ".png"), noise(40, 200)))
+        page.choose(
+            save_pillow(tmp_path / ("a_very_long_name_without_any_space_in_it_" * 3 + ".png"), noise(40, 200))
+        )
         page.finished()
         assert browser.execute_script("return document.documentElement.scrollWidth") == 390
         targets = "return [...document.querySelectorAll('button, #queue a, select, #slider')].filter(e => e.checkVisibility())"
@@ -395,7 +461,9 @@ def test_phone_size(page, tmp_path):
 
 def test_dark_page_is_dark(page):
     def ground(scheme):
-        page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        page.browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        )
         color = page.browser.execute_script("return getComputedStyle(document.body).backgroundColor")
         return [int(value) for value in re.findall(r"\d+", color)]
 
@@ -418,11 +486,17 @@ def test_models_can_be_chosen(browser, network, tiny_model, runtime, tmp_path):
 def test_hostile_card_is_only_text(browser, tiny_model, runtime, tmp_path):
     evil = "</script><img src=x onerror=document.title='owned'>"
     path = tmp_path / "evil.tflite"
-    path.write_bytes(with_metadata(tiny_model("random").read_bytes(), {"halo": HALO, "licence": evil, "credit": evil, evil: evil}))
+    path.write_bytes(
+        with_metadata(
+            tiny_model("random").read_bytes(), {"halo": HALO, "licence": evil, "credit": evil, evil: evil}
+        )
+    )
     model = page_model(str(path), WINDOW)
     (tmp_path / "evil.html").write_text(build.render([model], runtime))
     page = Page(browser).open(tmp_path / "evil.html")
-    assert page.browser.title == "Photos 2 times larger" and evil in page.find("footer").get_attribute("textContent")
+    assert page.browser.title == "Photos 2 times larger" and evil in page.find("footer").get_attribute(
+        "textContent"
+    )
     assert page.browser.execute_script("return document.querySelectorAll('img').length") == 0
 
 
@@ -462,7 +536,10 @@ def test_webgpu_that_is_wrong_is_not_used(gpu_browser, network, runtime, small, 
         text = build._module(name)
         if name == "engine_worker.js":
             assert text.count("await output.data();") == 1
-            text = text.replace("await output.data();", "await output.data(); if (network.options.accelerator === 'webgpu') result[700] += 0.01;")
+            text = text.replace(
+                "await output.data();",
+                "await output.data(); if (network.options.accelerator === 'webgpu') result[700] += 0.01;",
+            )
         return text
 
     (tmp_path / "wrong.html").write_text(build.render([page_model(str(network), WINDOW)], runtime, wrong))
@@ -471,7 +548,9 @@ def test_webgpu_that_is_wrong_is_not_used(gpu_browser, network, runtime, small, 
     photo = photo_of(tmp_path, "rgb.png")
     ours = page.upscaled(photo, tmp_path / "page.png")
     assert "on the processor" in page.lines()[0]
-    assert page.find("#note").text.startswith("WebGPU gave a wrong picture on a test tile (2.5 of 255 levels off)")
+    assert page.find("#note").text.startswith(
+        "WebGPU gave a wrong picture on a test tile (2.5 of 255 levels off)"
+    )
     assert differences(ours, python_result(photo, tmp_path / "python.png", small, HALO)).max() <= 1
 
 
