@@ -9,6 +9,8 @@ import pytest
 
 from conversion.engines.cpu import CpuEngine
 from conversion.upscaling.pipeline import UpscaleOptions, upscale_file
+from conversion.webpage import litert_js
+from keras_models.system.errors import ModelError
 
 PATIENCE_S = 240
 # A software WebGPU, for tests alone.
@@ -24,8 +26,9 @@ SOFTWARE_GPU = (
 class FixedWindowEngine(CpuEngine):
     """Runs a file at its own window only, as the page does."""
 
-    def _try_resizing(self):
-        return False
+    def __init__(self, path):
+        super().__init__(path)
+        self.resizable = False
 
 
 def python_result(photo, target, model, halo):
@@ -117,6 +120,15 @@ class Page:
             for entry in self.browser.get_log("browser")
             if entry["level"] in ("SEVERE", "WARNING")
         ]
+
+
+def runtime_or_skip():
+    """LiteRT.js from the cache, or by npm."""
+    try:
+        return litert_js.litert_js()
+    except ModelError as error:
+        assert not os.environ.get("MOBILE_SR_REQUIRE_SHARED"), error
+        pytest.skip(str(error))
 
 
 def open_browser(*extra):

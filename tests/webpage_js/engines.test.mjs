@@ -17,7 +17,10 @@ test("an engine is lent to one at a time, in order", async () => {
   await first;
   pool.give("a");
   await second;
-  assert.deepEqual(order, [[1, "a"], [2, "a"]]);
+  assert.deepEqual(order, [
+    [1, "a"],
+    [2, "a"],
+  ]);
 });
 
 test("stopped, nobody gets one and nobody waits", async () => {
@@ -39,7 +42,12 @@ test("the golden tile tells a wrong kernel from rounding", () => {
   assert.ok(!compare(tile, changed(30, tile[30] < 0.5 ? 0.005 : -0.005)).agree);
   assert.ok(!compare(tile, changed(30, NaN)).agree);
   assert.ok(!compare(tile, tile.slice(1)).agree);
-  assert.ok(!compare(tile, tile.map(() => 0)).agree);
+  assert.ok(
+    !compare(
+      tile,
+      tile.map(() => 0),
+    ).agree,
+  );
 });
 
 /** Nearest neighbour x2 of a 6x6 window, with what the network would add to everything. */
@@ -52,18 +60,34 @@ const network = (add) => async (input) => {
   }
   return output;
 };
-const windowOf = (samples, colours, alpha) => ({ samples: Uint8Array.from(samples), height: 2, width: 3, colours, alpha });
+const windowOf = (samples, colours, alpha) => ({
+  samples: Uint8Array.from(samples),
+  height: 2,
+  width: 3,
+  colours,
+  alpha,
+});
 const ALL = { top: 0, bottom: 2, left: 0, right: 3 };
 
 test("grey goes through as three colours and comes back as one", async () => {
-  const { samples, seen, made } = await upscaleWindow(windowOf([0, 51, 102, 153, 204, 255], 1, false), ALL, SHAPE, network(0));
+  const { samples, seen, made } = await upscaleWindow(
+    windowOf([0, 51, 102, 153, 204, 255], 1, false),
+    ALL,
+    SHAPE,
+    network(0),
+  );
   assert.deepEqual([...samples.slice(0, 6)], [0, 0, 51, 51, 102, 102]);
   assert.deepEqual([samples.length, seen.low.length, made.high[0]], [24, 1, 1]);
 });
 
 test("only the kept part comes back", async () => {
   const kept = { top: 1, bottom: 2, left: 1, right: 3 };
-  const { samples } = await upscaleWindow(windowOf([0, 51, 102, 153, 204, 255], 1, false), kept, SHAPE, network(0));
+  const { samples } = await upscaleWindow(
+    windowOf([0, 51, 102, 153, 204, 255], 1, false),
+    kept,
+    SHAPE,
+    network(0),
+  );
   assert.deepEqual([...samples], [204, 204, 255, 255, 204, 204, 255, 255]);
 });
 
@@ -73,17 +97,28 @@ test("hidden colours do not reach visible pixels, flat opacity stays exact", asy
     seen.push(Math.max(...input));
     return network(0)(input);
   };
-  const hidden = windowOf([0, 1, 2, 3, 4, 5].flatMap(() => [255, 255, 255, 0]), 3, true);
+  const hidden = windowOf(
+    [0, 1, 2, 3, 4, 5].flatMap(() => [255, 255, 255, 0]),
+    3,
+    true,
+  );
   const nothing = await upscaleWindow(hidden, ALL, SHAPE, spy);
   assert.ok(nothing.samples.every((value) => value === 0) && seen.length === 0);
-  const half = windowOf([0, 1, 2, 3, 4, 5].flatMap((at) => [200, 100, 50, at === 0 ? 254 : 255]), 3, true);
+  const half = windowOf(
+    [0, 1, 2, 3, 4, 5].flatMap((at) => [200, 100, 50, at === 0 ? 254 : 255]),
+    3,
+    true,
+  );
   const { samples } = await upscaleWindow(half, ALL, SHAPE, network(0.001));
   assert.deepEqual([...samples.slice(0, 4)], [200, 100, 50, 254]);
   assert.equal(samples.at(-1), 255);
 });
 
 test("values that are no numbers are refused", async () => {
-  await assert.rejects(upscaleWindow(windowOf([1, 2, 3, 4, 5, 6], 1, false), ALL, SHAPE, network(NaN)), PhotoError);
+  await assert.rejects(
+    upscaleWindow(windowOf([1, 2, 3, 4, 5, 6], 1, false), ALL, SHAPE, network(NaN)),
+    PhotoError,
+  );
 });
 
 test("black and flat results are refused, faint and black photos are not", () => {
@@ -100,9 +135,15 @@ test("black and flat results are refused, faint and black photos are not", () =>
 
 test("each question gets its own answer, or its error", async () => {
   const { port1, port2 } = new MessageChannel();
-  serve(port1, { twice: async ({ value }) => ({ value: 2 * value }), fail: () => Promise.reject(new Error("no")) });
+  serve(port1, {
+    twice: async ({ value }) => ({ value: 2 * value }),
+    fail: () => Promise.reject(new Error("no")),
+  });
   const caller = new Caller(port2);
-  const [one, two] = await Promise.all([caller.ask("twice", { value: 1 }), caller.ask("twice", { value: 2 })]);
+  const [one, two] = await Promise.all([
+    caller.ask("twice", { value: 1 }),
+    caller.ask("twice", { value: 2 }),
+  ]);
   assert.deepEqual([one.value, two.value], [2, 4]);
   await assert.rejects(caller.ask("fail", {}), /^Error: no$/);
   port1.close();

@@ -12,9 +12,16 @@ export default [
       "max-lines": ["error", 300],
       "no-restricted-syntax": [
         "error",
-        { selector: "ImportDeclaration > :not(ImportSpecifier, Literal)", message: "bundle.py joins named imports only" },
+        {
+          selector: "ImportDeclaration > :not(ImportSpecifier, Literal)",
+          message: "bundle.py joins named imports only",
+        },
       ],
     },
   },
-  { files: ["**/*.mjs", "**/eslint.config.js"], languageOptions: { globals: globals.node }, rules: { "no-restricted-syntax": "off" } },
+  {
+    files: ["**/*.mjs", "**/eslint.config.js"],
+    languageOptions: { globals: globals.node },
+    rules: { "no-restricted-syntax": "off" },
+  },
 ];

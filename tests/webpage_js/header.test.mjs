@@ -50,10 +50,14 @@ test("nonsense EXIF is nothing, and does not go round in circles", () => {
   const circle = exif(true, 3);
   new DataView(circle.buffer).setUint32(30, 8, true); // the second directory is the first one
   assert.equal(orientationOf(circle), 3);
-  for (const bytes of [new Uint8Array(0), new Uint8Array(64), exif(true, 6).subarray(0, 9)]) assert.equal(orientationOf(bytes), 1);
+  for (const bytes of [new Uint8Array(0), new Uint8Array(64), exif(true, 6).subarray(0, 9)])
+    assert.equal(orientationOf(bytes), 1);
 });
 
-for (const [name, Stream, format] of [["PNG", PngStream, "png"], ["JPEG", JpegStream, "jpeg"]]) {
+for (const [name, Stream, format] of [
+  ["PNG", PngStream, "png"],
+  ["JPEG", JpegStream, "jpeg"],
+]) {
   test(`${name}: what was written in is read out`, async () => {
     const icc = Uint8Array.from({ length: 70000 }, (_, at) => (at * 7919) >> 3);
     const header = await readHeader(await written(Stream, 3, { exif: exif(false, 8), icc }));
@@ -78,7 +82,12 @@ test("opacity is seen in PNG", async () => {
 
 test("too many pixels are refused before any is decoded", async () => {
   const png = await written(PngStream, 1, { exif: null, icc: null });
-  for (const [width, height, fine] of [[65535, 3051, true], [65535, 3052, false], [65536, 1, false], [0, 1, false]]) {
+  for (const [width, height, fine] of [
+    [65535, 3051, true],
+    [65535, 3052, false],
+    [65536, 1, false],
+    [0, 1, false],
+  ]) {
     new DataView(png.buffer).setUint32(16, width);
     new DataView(png.buffer).setUint32(20, height);
     await (fine ? readHeader(png) : refused(png));

@@ -1,4 +1,7 @@
-/** The tile plan: its properties for every size; tests/conversion/webpage/test_modules.py compares it with Python's. */
+/**
+ * The tile plan: its properties for every size; tests/conversion/webpage/test_modules.py compares it with
+ * Python's.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +9,14 @@ import { mirrored, spans } from "../../conversion/webpage/js/tiles.js";
 
 const PLANS = [];
 for (const length of [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 257]) {
-  for (const [window, halo] of [[8, 0], [8, 1], [16, 4], [16, 7], [33, 8]]) PLANS.push([length, window, halo]);
+  for (const [window, halo] of [
+    [8, 0],
+    [8, 1],
+    [16, 4],
+    [16, 7],
+    [33, 8],
+  ])
+    PLANS.push([length, window, halo]);
 }
 
 test("kept pixels cover the axis once, and lie inside their window", () => {
@@ -32,5 +42,8 @@ test("each kept pixel has its halo, or the photo's border", () => {
 
 test("mirroring repeats no end pixel, however small the photo", () => {
   const seen = (length) => Array.from({ length: 9 }, (_, index) => mirrored(index, length)).join("");
-  assert.deepEqual([seen(1), seen(2), seen(3), seen(4), seen(9)], ["000000000", "010101010", "012101210", "012321012", "012345678"]);
+  assert.deepEqual(
+    [seen(1), seen(2), seen(3), seen(4), seen(9)],
+    ["000000000", "010101010", "012101210", "012321012", "012345678"],
+  );
 });

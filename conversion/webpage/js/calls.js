@@ -41,7 +41,8 @@ export class Caller {
  * Answers the questions that come over a port.
  *
  * @param {{onmessage: any, postMessage: (message: any, transfer: Transferable[]) => void}} port
- * @param {Record<string, (body: any) => any>} handlers by kind; a result's `transfer` goes over without a copy
+ * @param {Record<string, (body: any) => any>} handlers by kind; a result's `transfer` goes over without a
+ *   copy
  */
 export function serve(port, handlers) {
   port.onmessage = async (/** @type {MessageEvent} */ { data: { id, kind, body } }) => {

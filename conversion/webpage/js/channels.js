@@ -1,8 +1,8 @@
 /**
- * A window of any kind through a network for RGB: grey as three equal channels, transparency as a grey picture of
- * its own. The same steps as `upscale_window` and `write_samples` of Python's upscaler: colour is multiplied by
- * opacity before the network and divided by it afterwards, so that colour hidden under full transparency never
- * reaches a visible pixel.
+ * A window of any kind through a network for RGB: grey as three equal channels, transparency as a grey
+ * picture of its own. The same steps as `upscale_window` and `write_samples` of Python's upscaler: colour is
+ * multiplied by opacity before the network and divided by it afterwards, so that colour hidden under full
+ * transparency never reaches a visible pixel.
  */
 
 import { PhotoError } from "./errors.js";
@@ -22,8 +22,8 @@ import { mirrored } from "./tiles.js";
  * @property {1 | 3} colours
  * @property {boolean} alpha
  *
- * @typedef {{top: number, bottom: number, left: number, right: number}} Kept the part of a window whose result is
- *   kept, pixels of the photo counted from the window's own corner
+ * @typedef {{top: number, bottom: number, left: number, right: number}} Kept the part of a window whose
+ *   result is kept, pixels of the photo counted from the window's own corner
  *
  * @typedef {{low: number[], high: number[]}} Range smallest and largest value a colour, in [0, 1]
  *
@@ -40,8 +40,8 @@ const FAINT = 4 / 255; // a contrast that rounding alone may swallow
  * @param {Kept} kept
  * @param {Shape} shape
  * @param {Run} run
- * @returns {Promise<{samples: Uint8Array, seen: Range, made: Range}>} the kept part enlarged, as the window's kind
- *   is, and the values that went into the network and came out of it
+ * @returns {Promise<{samples: Uint8Array, seen: Range, made: Range}>} the kept part enlarged, as the window's
+ *   kind is, and the values that went into the network and came out of it
  * @throws {PhotoError} the network's result has no numbers
  */
 export async function upscaleWindow(window, kept, shape, run) {
@@ -78,7 +78,8 @@ export function widen(whole, part) {
  */
 export function refuseEmptyResult(seen, made) {
   const level = (/** @type {number} */ value) => Math.round(Math.min(1, Math.max(0, value)) * 255);
-  if (Math.max(...made.high.map(level)) === 0 && Math.max(...seen.high) > FAINT) throw new PhotoError(TEXTS.black);
+  if (Math.max(...made.high.map(level)) === 0 && Math.max(...seen.high) > FAINT)
+    throw new PhotoError(TEXTS.black);
   const flat = made.low.every((low, colour) => level(low) === level(made.high[colour]));
   const contrast = Math.max(...seen.high.map((high, colour) => high - seen.low[colour]));
   if (flat && contrast > FAINT) throw new PhotoError(TEXTS.flat);
@@ -86,7 +87,10 @@ export function refuseEmptyResult(seen, made) {
 
 /** @param {PhotoWindow} window */
 function opacityOf({ samples, colours, height, width }) {
-  return Float32Array.from({ length: height * width }, (_, at) => VALUES[samples[at * (colours + 1) + colours]]);
+  return Float32Array.from(
+    { length: height * width },
+    (_, at) => VALUES[samples[at * (colours + 1) + colours]],
+  );
 }
 
 /**
@@ -159,11 +163,19 @@ function largeOpacity(result, opacity, { height, width }, { width: windowWidth, 
  * @param {(a: number, b: number) => number} choose
  */
 function around(values, height, width, choose) {
-  const along = (/** @type {Float32Array} */ from, /** @type {number} */ step, /** @type {number} */ length) => {
+  const along = (
+    /** @type {Float32Array} */ from,
+    /** @type {number} */ step,
+    /** @type {number} */ length,
+  ) => {
     const result = from.slice();
     for (let at = 0; at < from.length; at++) {
       const place = Math.floor(at / step) % length;
-      for (let other = Math.max(0, place - FLAT_RADIUS); other <= Math.min(length - 1, place + FLAT_RADIUS); other++) {
+      for (
+        let other = Math.max(0, place - FLAT_RADIUS);
+        other <= Math.min(length - 1, place + FLAT_RADIUS);
+        other++
+      ) {
         result[at] = choose(result[at], from[at + (other - place) * step]);
       }
     }
@@ -180,7 +192,7 @@ function rounded(result, opacity, { colours, alpha, width }, kept, shape) {
   const { scale } = shape;
   const bands = colours + (alpha ? 1 : 0);
   const [rows, columns] = [(kept.bottom - kept.top) * scale, (kept.right - kept.left) * scale];
-  const samples = new Uint8ClampedArray(rows * columns * bands); // it clamps, and rounds halves to even as NumPy
+  const samples = new Uint8ClampedArray(rows * columns * bands); // clamps, and rounds as NumPy
   const made = emptyRange(colours);
   let at = 0;
   for (let row = 0; row < rows; row++) {
@@ -189,7 +201,8 @@ function rounded(result, opacity, { colours, alpha, width }, kept, shape) {
     for (let column = 0; column < columns; column++, from += 3) {
       const visible = opacity ? opacity[y * width * scale + kept.left * scale + column] : 1;
       for (let colour = 0; colour < colours; colour++) {
-        const value = colours === 1 ? (result[from] + result[from + 1] + result[from + 2]) / 3 : result[from + colour];
+        const value =
+          colours === 1 ? (result[from] + result[from + 1] + result[from + 2]) / 3 : result[from + colour];
         if (!Number.isFinite(value)) throw new PhotoError(TEXTS.notANumber);
         if (value < made.low[colour]) made.low[colour] = value;
         if (value > made.high[colour]) made.high[colour] = value;

@@ -87,7 +87,10 @@ export class Comparison {
     this.source = null;
   }
 
-  /** @param {boolean} zoomed @param {{x: number, y: number}} middle of what to see, as shares of the picture */
+  /**
+   * @param {boolean} zoomed
+   * @param {{x: number, y: number}} middle of what to see, as shares of the picture
+   */
   zoom(zoomed, middle = { x: 0.5, y: 0.5 }) {
     this.zoomed = zoomed;
     this.fit.setAttribute("aria-pressed", String(!zoomed));
@@ -104,12 +107,19 @@ export class Comparison {
   measure() {
     if (!this.picture) return;
     const wide = this.section.clientWidth;
-    const high = Math.max(120, Math.min(innerHeight * TALLEST, (wide * this.picture.height) / this.picture.width));
+    const high = Math.max(
+      120,
+      Math.min(innerHeight * TALLEST, (wide * this.picture.height) / this.picture.width),
+    );
     const fitted = Math.min(wide, (high * this.picture.width) / this.picture.height);
     this.canvas.style.width = `${this.zoomed ? wide : Math.max(1, fitted)}px`;
     this.canvas.style.height = `${high}px`;
-    const size = [Math.round(this.canvas.clientWidth * devicePixelRatio), Math.round(high * devicePixelRatio)];
-    if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) [this.canvas.width, this.canvas.height] = size;
+    const size = [
+      Math.round(this.canvas.clientWidth * devicePixelRatio),
+      Math.round(high * devicePixelRatio),
+    ];
+    if (this.canvas.width !== size[0] || this.canvas.height !== size[1])
+      [this.canvas.width, this.canvas.height] = size;
   }
 
   draw() {
@@ -147,7 +157,10 @@ export class Comparison {
     const { x, y } = { x: Math.round(this.corner.x), y: Math.round(this.corner.y) };
     const seen = picture.tiles.filter(
       (tile) =>
-        tile.x < x + this.canvas.width && tile.x + tile.width > x && tile.y < y + this.canvas.height && tile.y + tile.height > y,
+        tile.x < x + this.canvas.width &&
+        tile.x + tile.width > x &&
+        tile.y < y + this.canvas.height &&
+        tile.y + tile.height > y,
     );
     for (const tile of seen) {
       const bitmap = this.decoded.get(tile);
@@ -187,7 +200,17 @@ export class Comparison {
     const right = Math.min(bitmap.width, Math.ceil((x + width) / scale) + 1);
     const bottom = Math.min(bitmap.height, Math.ceil((y + height) / scale) + 1);
     const [wide, high] = [right - left, bottom - top];
-    brush.drawImage(bitmap, left, top, wide, high, left * scale - x, top * scale - y, wide * scale, high * scale);
+    brush.drawImage(
+      bitmap,
+      left,
+      top,
+      wide,
+      high,
+      left * scale - x,
+      top * scale - y,
+      wide * scale,
+      high * scale,
+    );
   }
 
   /** @param {Picture} picture */
@@ -201,7 +224,7 @@ export class Comparison {
   /** @param {Picture} picture */
   keepInside({ width, height }) {
     const inside = (/** @type {number} */ at, /** @type {number} */ room) =>
-      room < 0 ? room / 2 : Math.min(room, Math.max(0, at)); // what is smaller than the canvas stands in its middle
+      room < 0 ? room / 2 : Math.min(room, Math.max(0, at)); // the smaller one stands in the middle
     this.corner.x = inside(this.corner.x, width - this.canvas.width);
     this.corner.y = inside(this.corner.y, height - this.canvas.height);
   }
@@ -237,7 +260,10 @@ export class Comparison {
     this.draw();
   }
 
-  /** The line follows the pointer; at 100 %, a drag away from the line moves the picture. @param {PointerEvent} start */
+  /**
+   * The line follows the pointer; at 100 %, a drag away from the line moves the picture.
+   * @param {PointerEvent} start
+   */
   startDrag(start) {
     if (start.button !== 0) return;
     const width = this.canvas.clientWidth;

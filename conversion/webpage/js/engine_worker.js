@@ -30,7 +30,8 @@ async function open({ wasm: given, litert = "", model, accelerator, shape: asked
   shape = asked;
   const wasm = given ?? (await WebAssembly.compile(await unpacked(litert)));
   const scope = /** @type {any} */ (self);
-  scope.importScripts = () => {}; // a worker of a page on disk may load nothing; Emscripten's script is above already
+  // A worker of a page on disk may load nothing: Emscripten's script stands above.
+  scope.importScripts = () => {};
   scope.Module = {
     instantiateWasm: (/** @type {any} */ imports, /** @type {(...made: any[]) => void} */ done) => {
       WebAssembly.instantiate(wasm, imports).then((instance) => done(instance, wasm));
@@ -40,7 +41,10 @@ async function open({ wasm: given, litert = "", model, accelerator, shape: asked
   const { LiteRT } = scope;
   await LiteRT.loadLiteRt("above.js");
   // The fp16 that WebGPU would choose may differ by more than the 1 of 255 that is promised.
-  network = await LiteRT.loadAndCompile(await unpacked(model), { accelerator, gpuOptions: { precision: "fp32" } });
+  network = await LiteRT.loadAndCompile(await unpacked(model), {
+    accelerator,
+    gpuOptions: { precision: "fp32" },
+  });
   if (accelerator === "webgpu" && !network.isFullyAccelerated) throw new Error(TEXTS.gpuPartly);
   return { wasm };
 }
@@ -81,8 +85,9 @@ async function upscale({ window, kept }) {
  */
 async function viewOf(samples, height, width, { colours, alpha }) {
   const pixels = new ImageData(width, height);
-  for (let from = 0, to = 0; to < pixels.data.length; ) {
-    for (let colour = 0; colour < 3; colour++) pixels.data[to++] = samples[from + (colours === 1 ? 0 : colour)];
+  for (let from = 0, to = 0; to < pixels.data.length;) {
+    for (let colour = 0; colour < 3; colour++)
+      pixels.data[to++] = samples[from + (colours === 1 ? 0 : colour)];
     from += colours;
     pixels.data[to++] = alpha ? samples[from++] : 255;
   }

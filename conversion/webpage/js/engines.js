@@ -118,14 +118,20 @@ async function agreeingGpu(trusted, open, wish) {
   }
 }
 
-/** One that is software on the processor is slower than WebAssembly: it is taken only if asked for. @param {Wish} wish */
+/**
+ * One that is software on the processor is slower than WebAssembly: it is taken only if asked for.
+ * @param {Wish} wish
+ */
 async function adapterFor(wish) {
   const gpu = /** @type {any} */ (navigator).gpu;
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
   return adapter && (wish === "webgpu" || !adapter.info?.isFallbackAdapter) ? adapter : null;
 }
 
-/** One core is left to the page, and to what else the device does. @param {import("./payload.js").Model} model */
+/**
+ * One core is left to the page, and to what else the device does.
+ * @param {import("./payload.js").Model} model
+ */
 function workersFor(model) {
   const gigabytes = /** @type {any} */ (navigator).deviceMemory ?? UNKNOWN_MEMORY_GB;
   const room = Math.floor((gigabytes * 1e9 * MEMORY_SHARE) / model.memory);

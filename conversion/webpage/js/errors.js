@@ -1,4 +1,6 @@
-/** What somebody with a photo can understand and mend; everything else that is thrown is a defect of the page. */
+/**
+ * What somebody with a photo can understand and mend; everything else that is thrown is a defect of the page.
+ */
 
 /** A photo that cannot be upscaled, and why, in the reader's words. */
 export class PhotoError extends Error {}

@@ -46,7 +46,8 @@ export function uprightExif(tiff, width, height) {
 }
 
 /**
- * The entries of the main and the EXIF directory that hold one whole number; none where the bytes are not TIFF.
+ * The entries of the main and the EXIF directory that hold one whole number; none where the bytes are not
+ * TIFF.
  *
  * @param {Uint8Array} tiff
  * @returns {{tag: number, type: number, value: number, at: number, little: boolean}[]}
@@ -67,7 +68,8 @@ function entries(tiff) {
       if (view.getUint32(entry + 4, little) !== 1 || (type !== SHORT && type !== LONG)) continue;
       const at = entry + 8;
       const value = type === SHORT ? view.getUint16(at, little) : view.getUint32(at, little);
-      if (tag === EXIF_DIRECTORY && found.every((other) => other.tag !== EXIF_DIRECTORY)) directories.push(value);
+      if (tag === EXIF_DIRECTORY && found.every((other) => other.tag !== EXIF_DIRECTORY))
+        directories.push(value);
       found.push({ tag, type, value, at, little });
     }
   }

@@ -3,7 +3,8 @@
 const TOLERANCE = 1 / 255;
 
 /**
- * Noise, a gradient, stripes and flat black and white: whatever a wrong kernel hides from, another quarter shows.
+ * Noise, a gradient, stripes and flat black and white: whatever a wrong kernel hides from, another quarter
+ * shows.
  *
  * @param {number} height @param {number} width
  * @returns {Float32Array} (height, width, 3) in [0, 1], the same everywhere

@@ -9,7 +9,7 @@ import { CODES, DIVISORS, ZIGZAG } from "./jpeg_tables.js";
 const SIDE = 8;
 const STRIPS_A_BLOB = 64;
 const LONGEST_SEGMENT = 65533;
-const LARGEST_BLOCK_BYTES = 64 * 8 * 3; // generous: no code with its value is longer than 4 bytes, doubled by stuffing
+const LARGEST_BLOCK_BYTES = 64 * 8; // a code and its value: at most 4 bytes, doubled by stuffing
 
 export const JPEG_QUALITY = 92; // as `mobile-sr upscale`
 export const JPEG_LARGEST_SIDE = 65500;
@@ -133,7 +133,10 @@ export class JpegStream {
 
 /** Bits, as bytes; after a byte of ones comes a zero, so that no mark is seen where none is. */
 class Bytes {
-  /** @param {number} size @param {{value: number, count: number}} bits those that are not a byte yet; kept on */
+  /**
+   * @param {number} size
+   * @param {{value: number, count: number}} bits those that are not a byte yet; kept on
+   */
   constructor(size, bits) {
     this.bytes = new Uint8Array(size);
     this.length = 0;
@@ -210,12 +213,15 @@ function head(width, height, bands, exif, icc, divisors) {
   const components = Array.from({ length: bands }, (_, band) => [band + 1, 0x11, band ? 1 : 0]);
   const size = [8, height >> 8, height & 255, width >> 8, width & 255, bands];
   const parts = [Uint8Array.of(0xff, 0xd8), segment(0xe0, [...letters("JFIF\0"), 1, 1, 0, 0, 1, 0, 1, 0, 0])];
-  if (exif && exif.length <= LONGEST_SEGMENT - 6) parts.push(segment(0xe1, [...letters("Exif\0\0"), ...exif]));
+  if (exif && exif.length <= LONGEST_SEGMENT - 6)
+    parts.push(segment(0xe1, [...letters("Exif\0\0"), ...exif]));
   const mark = letters("ICC_PROFILE\0");
   const each = LONGEST_SEGMENT - mark.length - 2;
   const pieces = Math.ceil((icc?.length ?? 0) / each);
   for (let piece = 0; icc && piece < pieces; piece++) {
-    parts.push(segment(0xe2, [...mark, piece + 1, pieces, ...icc.subarray(piece * each, (piece + 1) * each)]));
+    parts.push(
+      segment(0xe2, [...mark, piece + 1, pieces, ...icc.subarray(piece * each, (piece + 1) * each)]),
+    );
   }
   const kinds = bands === 1 ? [0] : [0, 1];
   for (const kind of kinds) parts.push(segment(0xdb, [kind, ...divisors[kind]]));

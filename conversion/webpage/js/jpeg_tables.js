@@ -12,7 +12,10 @@ export const DIVISORS = [
   bytes("1112121815182f1a1a2f634238" + "42" + "63".repeat(50)),
 ];
 
-/** Huffman codes as JPEG writes them: 16 counts by length, then the values; brightness DC and AC, colour DC and AC. */
+/**
+ * Huffman codes as JPEG writes them: 16 counts by length, then the values; brightness DC and AC, colour DC
+ * and AC.
+ */
 export const CODES = [
   [
     bytes("00010501010101010100000000000000" + "000102030405060708090a0b"),
@@ -41,6 +44,9 @@ export const ZIGZAG = zigzag();
 
 function zigzag() {
   const places = Array.from({ length: 64 }, (_, place) => ({ place, row: place >> 3, column: place & 7 }));
-  const along = (/** @type {{row: number, column: number}} */ { row, column }) => ((row + column) % 2 ? row : column);
-  return places.sort((a, b) => a.row + a.column - b.row - b.column || along(a) - along(b)).map(({ place }) => place);
+  const along = (/** @type {{row: number, column: number}} */ { row, column }) =>
+    (row + column) % 2 ? row : column;
+  return places
+    .sort((a, b) => a.row + a.column - b.row - b.column || along(a) - along(b))
+    .map(({ place }) => place);
 }

@@ -112,7 +112,8 @@ function hear(news, entry, engines, format, over) {
     entry.advance();
     entry.picture?.add(news.tile).then(() => comparison.draw());
   } else if (news.kind === "done") {
-    const name = `${entry.file.name.replace(/\.[^.]*$/, "")}_x${engines.model.shape.scale}.${ENDINGS[format]}`;
+    const stem = entry.file.name.replace(/\.[^.]*$/, "");
+    const name = `${stem}_x${engines.model.shape.scale}.${ENDINGS[format]}`;
     entry.finish(news.blob, name, /** @type {Picture} */ (entry.picture), engines.ran);
     tell(TEXTS.finished(entry.file.name));
     over();
@@ -172,7 +173,10 @@ function remove(entry) {
 async function enginesFor(model, wish) {
   const key = `${model.id} ${wish}`;
   if (opened?.key !== key) {
-    opened?.engines.then((before) => before.close(), () => {});
+    opened?.engines.then(
+      (before) => before.close(),
+      () => {},
+    );
     opened = { key, engines: openEngines(model, wish) };
   }
   return opened.engines;

@@ -53,9 +53,13 @@ export async function readHeader(bytes) {
 async function readPng(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const [width, height, depth, type] = [view.getUint32(16), view.getUint32(20), bytes[24], bytes[25]];
-  let [alpha, exif, icc] = [type === 4 || type === 6, /** @type {Uint8Array?} */ (null), /** @type {Uint8Array?} */ (null)];
+  let [alpha, exif, icc] = [
+    type === 4 || type === 6,
+    /** @type {Uint8Array?} */ (null),
+    /** @type {Uint8Array?} */ (null),
+  ];
   let name = "";
-  for (let at = 8; name !== "IEND"; ) {
+  for (let at = 8; name !== "IEND";) {
     const length = view.getUint32(at);
     name = text(bytes, at + 4, 4);
     const body = bytes.subarray(at + 8, at + 8 + length);
@@ -67,7 +71,17 @@ async function readPng(bytes) {
     at += 12 + length;
   }
   const colours = /** @type {1 | 3} */ (type === 0 || type === 4 ? 1 : 3);
-  return { format: /** @type {const} */ ("png"), width, height, colours, alpha, depth, exif, icc, orientation: 1 };
+  return {
+    format: /** @type {const} */ ("png"),
+    width,
+    height,
+    colours,
+    alpha,
+    depth,
+    exif,
+    icc,
+    orientation: 1,
+  };
 }
 
 /** @param {Uint8Array} bytes */
@@ -77,7 +91,7 @@ function readJpeg(bytes) {
   /** @type {Uint8Array[]} */
   const profile = [];
   let at = 2;
-  for (let marker = 0; marker !== 0xda; ) {
+  for (let marker = 0; marker !== 0xda;) {
     if (bytes[at] !== 0xff) throw new PhotoError(TEXTS.cutOff);
     marker = view.getUint8(at + 1);
     if (marker === 0xff || marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
@@ -88,7 +102,8 @@ function readJpeg(bytes) {
     const body = bytes.subarray(at + 4, at + 2 + length);
     if (body.length < length - 2) throw new PhotoError(TEXTS.cutOff);
     const frame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (frame) [height, width, components] = [view.getUint16(at + 5), view.getUint16(at + 7), view.getUint8(at + 9)];
+    if (frame)
+      [height, width, components] = [view.getUint16(at + 5), view.getUint16(at + 7), view.getUint8(at + 9)];
     if (marker === 0xe1 && text(body, 0, 6) === "Exif\0\0") exif ??= body.slice(6);
     if (marker === 0xe2 && text(body, 0, 12) === "ICC_PROFILE\0") profile[body[12] - 1] = body.subarray(14);
     at += 2 + length;
@@ -97,7 +112,17 @@ function readJpeg(bytes) {
   if (!endsIn(bytes, at)) throw new PhotoError(TEXTS.cutOff);
   const icc = profile.length ? joined(profile) : null;
   const colours = /** @type {1 | 3} */ (components === 1 ? 1 : 3);
-  return { format: /** @type {const} */ ("jpeg"), width, height, colours, alpha: false, depth: 8, exif, icc, orientation: 1 };
+  return {
+    format: /** @type {const} */ ("jpeg"),
+    width,
+    height,
+    colours,
+    alpha: false,
+    depth: 8,
+    exif,
+    icc,
+    orientation: 1,
+  };
 }
 
 /** @param {Uint8Array} bytes */
@@ -107,14 +132,17 @@ function readWebp(bytes) {
   if (end > bytes.length) throw new PhotoError(TEXTS.cutOff);
   let [width, height, alpha] = [0, 0, false];
   let [exif, icc] = [/** @type {Uint8Array?} */ (null), /** @type {Uint8Array?} */ (null)];
-  for (let at = 12; at + 8 <= end; ) {
+  for (let at = 12; at + 8 <= end;) {
     const [name, length] = [text(bytes, at, 4), view.getUint32(at + 4, true)];
     const body = at + 8;
     if (body + length > bytes.length) throw new PhotoError(TEXTS.cutOff);
     if (name === "ANIM") throw new PhotoError(TEXTS.animated);
     if (name === "VP8X") {
       alpha = (bytes[body] & 16) !== 0;
-      [width, height] = [1 + (view.getUint32(body + 3, true) >>> 8), 1 + (view.getUint32(body + 6, true) >>> 8)];
+      [width, height] = [
+        1 + (view.getUint32(body + 3, true) >>> 8),
+        1 + (view.getUint32(body + 6, true) >>> 8),
+      ];
     } else if (name === "VP8L" && !width) {
       const bits = view.getUint32(body + 1, true);
       [width, height, alpha] = [1 + (bits & 0x3fff), 1 + ((bits >>> 14) & 0x3fff), (bits & (1 << 28)) !== 0];
@@ -128,7 +156,17 @@ function readWebp(bytes) {
     at = body + length + (length % 2);
   }
   const format = /** @type {const} */ ("webp");
-  return { format, width, height, colours: /** @type {1 | 3} */ (3), alpha, depth: 8, exif, icc, orientation: 1 };
+  return {
+    format,
+    width,
+    height,
+    colours: /** @type {1 | 3} */ (3),
+    alpha,
+    depth: 8,
+    exif,
+    icc,
+    orientation: 1,
+  };
 }
 
 /**

@@ -84,7 +84,8 @@ async function upscale(order, pool) {
   const pixels = await openPixels(file, bytes, header);
   try {
     const [width, height] = [pixels.width * shape.scale, pixels.height * shape.scale];
-    if (format === "jpeg" && Math.max(width, height) > JPEG_LARGEST_SIDE) throw new PhotoError(TEXTS.jpegTooLarge);
+    if (format === "jpeg" && Math.max(width, height) > JPEG_LARGEST_SIDE)
+      throw new PhotoError(TEXTS.jpegTooLarge);
     const metadata = { exif: header.exif && uprightExif(header.exif, width, height), icc: header.icc };
     const bands = /** @type {1 | 2 | 3 | 4} */ (header.colours + (header.alpha ? 1 : 0));
     const writer =
@@ -120,7 +121,9 @@ async function stream({ id, file, shape, halo }, pixels, header, pool, writer) {
   const size = { width: pixels.width * scale, height: pixels.height * scale };
   const note = depth > 8 ? TEXTS.sixteenBits : "";
   const before = await smallBitmap(file, size);
-  tell({ id, kind: "opened", opened: { ...size, tiles: rows.length * columns.length, note, before } }, [before]);
+  tell({ id, kind: "opened", opened: { ...size, tiles: rows.length * columns.length, note, before } }, [
+    before,
+  ]);
   const [seen, made] = [emptyRange(colours), emptyRange(colours)];
   /** @type {Promise<unknown>[]} */
   let working = [];
@@ -131,14 +134,24 @@ async function stream({ id, file, shape, halo }, pixels, header, pool, writer) {
       working = [];
       for (const column of columns) {
         const engine = await pool.take();
-        const samples = samplesOf(pixels.read(column.start, row.start, column.size, row.size), colours, alpha);
+        const samples = samplesOf(
+          pixels.read(column.start, row.start, column.size, row.size),
+          colours,
+          alpha,
+        );
         const window = { samples, height: row.size, width: column.size, colours, alpha };
         working.push(
           upscaled(engine, window, row, column)
             .then((result) => {
               widen(seen, result.seen);
               widen(made, result.made);
-              place(result.samples, out, column.first * scale * bands, size.width * bands, (row.last - row.first) * scale);
+              place(
+                result.samples,
+                out,
+                column.first * scale * bands,
+                size.width * bands,
+                (row.last - row.first) * scale,
+              );
               const [x, y] = [column.first * scale, row.first * scale];
               const [width, height] = [(column.last - column.first) * scale, (row.last - row.first) * scale];
               tell({ id, kind: "tile", tile: { x, y, width, height, view: result.view } });
@@ -155,7 +168,8 @@ async function stream({ id, file, shape, halo }, pixels, header, pool, writer) {
     await writing;
   } catch (error) {
     await Promise.allSettled([...working, writing]);
-    if (error instanceof Stopped) await Promise.all([...working, writing]); // what stopped it, if not the user
+    // A tile's failure stops the others: it is what is to be told.
+    if (error instanceof Stopped) await Promise.all([...working, writing]);
     throw error;
   }
   refuseEmptyResult(seen, made);
@@ -201,5 +215,6 @@ function samplesOf(rgba, colours, alpha) {
  */
 function place(tile, out, left, length, rows) {
   const wide = tile.length / rows;
-  for (let row = 0; row < rows; row++) out.set(tile.subarray(row * wide, (row + 1) * wide), row * length + left);
+  for (let row = 0; row < rows; row++)
+    out.set(tile.subarray(row * wide, (row + 1) * wide), row * length + left);
 }

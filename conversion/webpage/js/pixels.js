@@ -32,7 +32,9 @@ async function openOpaque(file) {
     throw new PhotoError(TEXTS.cannotDecode, { cause: error });
   }
   const canvas = new OffscreenCanvas(1, 1);
-  const brush = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  const brush = /** @type {OffscreenCanvasRenderingContext2D} */ (
+    canvas.getContext("2d", { willReadFrequently: true })
+  );
   return {
     width: bitmap.width,
     height: bitmap.height,

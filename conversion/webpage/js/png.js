@@ -1,4 +1,7 @@
-/** A PNG that is fed rows: the filter Up, the browser's own deflate, checksums. It needs memory for one slice only. */
+/**
+ * A PNG that is fed rows: the filter Up, the browser's own deflate, checksums. It needs memory for one slice
+ * only.
+ */
 
 import { deflated } from "./zlib.js";
 
@@ -121,7 +124,7 @@ function chunk(name, body) {
 async function profileBody(icc) {
   const packed = await deflated([icc.slice()]);
   const name = "icc";
-  const body = new Uint8Array(name.length + 2 + packed.length); // a zero ends the name, another one means deflate
+  const body = new Uint8Array(name.length + 2 + packed.length); // a zero ends the name, one means deflate
   for (let letter = 0; letter < name.length; letter++) body[letter] = name.charCodeAt(letter);
   body.set(packed, name.length + 2);
   return body;

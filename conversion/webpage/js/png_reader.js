@@ -1,8 +1,9 @@
 /**
  * A PNG with transparency, decoded exactly.
  *
- * A browser keeps what it decodes multiplied by opacity in 8 bits: colours come back up to 255 / opacity levels off,
- * also from `ImageDecoder` and with `premultiplyAlpha: "none"` (docs/page.md). Photos without transparency are left to it.
+ * A browser keeps what it decodes multiplied by opacity in 8 bits: colours come back up to 255 / opacity
+ * levels off, also from `ImageDecoder` and with `premultiplyAlpha: "none"` (docs/page.md). Photos without
+ * transparency are left to it.
  */
 
 import { PhotoError } from "./errors.js";
@@ -24,7 +25,8 @@ const ADAM7 = [
 
 /**
  * @param {Uint8Array} bytes of a file whose chunks are whole
- * @returns {Promise<{width: number, height: number, rgba: Uint8Array<ArrayBuffer>}>} grey as three equal colours
+ * @returns {Promise<{width: number, height: number, rgba: Uint8Array<ArrayBuffer>}>} grey as three equal
+ *   colours
  * @throws {PhotoError} the picture is damaged
  */
 export async function readPixels(bytes) {
@@ -47,7 +49,8 @@ export async function readPixels(bytes) {
       const own = raw.subarray(at + 1, at + 1 + length);
       unfilter(raw[at], own, above, step);
       const start = (top + row * down) * width + left;
-      for (let column = 0; column < columns; column++) colourOf(own, column, rgba, 4 * (start + column * across));
+      for (let column = 0; column < columns; column++)
+        colourOf(own, column, rgba, 4 * (start + column * across));
       above = own;
     }
   }
@@ -72,19 +75,33 @@ function chunksOf(bytes) {
     if (name === "IDAT") packed.push(body);
   }
   const size = { width: view.getUint32(16), height: view.getUint32(20) };
-  return { ...size, depth: bytes[24], type: bytes[25], interlaced: bytes[28] === 1, palette, clear: clear.subarray(0, cleared), packed };
+  return {
+    ...size,
+    depth: bytes[24],
+    type: bytes[25],
+    interlaced: bytes[28] === 1,
+    palette,
+    clear: clear.subarray(0, cleared),
+    packed,
+  };
 }
 
 /**
  * A function that reads a row's pixel and puts it as RGBA.
  *
- * @param {number} type @param {number} depth @param {Uint8Array} palette @param {Uint8Array} clear the chunk tRNS
+ * @param {number} type
+ * @param {number} depth
+ * @param {Uint8Array} palette
+ * @param {Uint8Array} clear the chunk tRNS
  * @returns {(row: Uint8Array, column: number, rgba: Uint8Array, to: number) => void}
  */
 function painter(type, depth, palette, clear) {
   const channels = CHANNELS[type];
   const white = 2 ** depth - 1;
-  const key = Array.from({ length: clear.length >> 1 }, (_, colour) => (clear[2 * colour] << 8) | clear[2 * colour + 1]);
+  const key = Array.from(
+    { length: clear.length >> 1 },
+    (_, colour) => (clear[2 * colour] << 8) | clear[2 * colour + 1],
+  );
   const sample = (/** @type {Uint8Array} */ row, /** @type {number} */ at) => {
     if (depth === 8) return row[at];
     if (depth === 16) return (row[2 * at] << 8) | row[2 * at + 1];
@@ -113,7 +130,10 @@ function painter(type, depth, palette, clear) {
 /**
  * Undoes a row's filter, in place.
  *
- * @param {number} filter @param {Uint8Array} own @param {Uint8Array} above @param {number} step bytes to the left pixel
+ * @param {number} filter
+ * @param {Uint8Array} own
+ * @param {Uint8Array} above
+ * @param {number} step bytes to the left pixel
  */
 function unfilter(filter, own, above, step) {
   if (filter > 4) throw new PhotoError(TEXTS.cutOff);
@@ -126,9 +146,18 @@ function unfilter(filter, own, above, step) {
   }
 }
 
-/** The neighbour that is nearest to left + up - corner. @param {number} left @param {number} up @param {number} corner */
+/**
+ * The neighbour that is nearest to left + up - corner.
+ * @param {number} left
+ * @param {number} up
+ * @param {number} corner
+ */
 function nearest(left, up, corner) {
-  const [toLeft, toUp, toCorner] = [Math.abs(up - corner), Math.abs(left - corner), Math.abs(left + up - 2 * corner)];
+  const [toLeft, toUp, toCorner] = [
+    Math.abs(up - corner),
+    Math.abs(left - corner),
+    Math.abs(left + up - 2 * corner),
+  ];
   if (toLeft <= toUp && toLeft <= toCorner) return left;
   return toUp <= toCorner ? up : corner;
 }

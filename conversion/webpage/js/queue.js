@@ -72,7 +72,8 @@ export class Entry {
     this.done++;
     this.bar.value = this.done;
     const spent = performance.now() - this.firstTile;
-    const left = spent < SHORTEST_GUESS_MS ? "" : TEXTS.left((spent / this.done / 1000) * (this.tiles - this.done));
+    const left =
+      spent < SHORTEST_GUESS_MS ? "" : TEXTS.left((spent / this.done / 1000) * (this.tiles - this.done));
     this.say(TEXTS.tiles(this.done, this.tiles, left));
   }
 
@@ -81,10 +82,18 @@ export class Entry {
     this.say(TEXTS.stopping);
   }
 
-  /** @param {Blob} blob @param {string} name @param {{width: number, height: number}} size @param {string} ran */
+  /**
+   * @param {Blob} blob
+   * @param {string} name
+   * @param {{width: number, height: number}} size
+   * @param {string} ran
+   */
   finish(blob, name, { width, height }, ran) {
     const seconds = (performance.now() - this.began) / 1000;
-    this.end("done", TEXTS.done(width, height, blob.size, seconds, ran) + (this.note ? `; ${this.note}` : ""));
+    this.end(
+      "done",
+      TEXTS.done(width, height, blob.size, seconds, ran) + (this.note ? `; ${this.note}` : ""),
+    );
     this.save.href = URL.createObjectURL(blob);
     this.save.download = name;
     this.save.setAttribute("aria-label", TEXTS.saveName(name));

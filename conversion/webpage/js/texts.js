@@ -18,7 +18,13 @@ export const TEXTS = {
     const minutes = Math.round(seconds / 60);
     return minutes < 90 ? `about ${minutes} minutes left` : `about ${oneDecimal(seconds / 3600)} hours left`;
   },
-  /** @param {number} width @param {number} height @param {number} bytes @param {number} seconds @param {string} ran */
+  /**
+   * @param {number} width
+   * @param {number} height
+   * @param {number} bytes
+   * @param {number} seconds
+   * @param {string} ran
+   */
   done: (width, height, bytes, seconds, ran) =>
     `${width} × ${height}, ${oneDecimal(bytes / 1e6)} MB, ${oneDecimal(seconds)} seconds on ${ran}`,
   /** @param {string} name */
@@ -50,7 +56,8 @@ export const TEXTS = {
   gpuNotThere: "This browser offers no WebGPU: the processor does the work.",
   /** @param {string} difference */
   gpuWrong: (difference) =>
-    `WebGPU gave a wrong picture on a test tile (${difference} of 255 levels off): the processor does the work.`,
+    `WebGPU gave a wrong picture on a test tile (${difference} of 255 levels off): ` +
+    "the processor does the work.",
   /** @param {string} reason */
   gpuFailed: (reason) => `WebGPU cannot run this network here (${reason}): the processor does the work.`,
 
@@ -69,10 +76,14 @@ export const TEXTS = {
   jpegTooLarge: "the result has more pixels a side than JPEG can hold (65,500): choose PNG",
   sixteenBits: "the photo's 16 bits a colour become 8",
   notANumber: "the network's result has values that are no numbers: choose the processor, or another model",
-  black: "the network's result is all black although the photo is not: choose the processor, or another model",
-  flat: "the network's result is one flat colour although the photo is not: choose the processor, or another model",
+  black:
+    "the network's result is all black although the photo is not: choose the processor, or another model",
+  flat:
+    "the network's result is one flat colour although the photo is not: " +
+    "choose the processor, or another model",
   /** @param {string} reason */
-  engine: (reason) => `the network failed (${reason}): choose the processor, or close other tabs and try again`,
+  engine: (reason) =>
+    `the network failed (${reason}): choose the processor, or close other tabs and try again`,
   /** @param {string} reason */
   defect: (reason) => `this should not happen (${reason}): please report it`,
 };

@@ -2,10 +2,11 @@
  * The tile plan: which windows of a photo the network sees, and which part of each result is kept.
  *
  * The same numbers as `plan_fixed_tiles` of conversion/upscaling/tiles.py: at the photo's border a window is
- * shifted inward, so that the network meets the same border as on the whole photo. All are pixels of the photo.
+ * shifted inward, so that the network meets the same border as on the whole photo. All are pixels of the
+ * photo.
  *
- * @typedef {{start: number, size: number, first: number, last: number}} Span One window along one axis: its first
- *   pixel and its length, the first pixel whose result is kept and one past the last.
+ * @typedef {{start: number, size: number, first: number, last: number}} Span One window along one axis: its
+ *   first pixel and its length, the first pixel whose result is kept and one past the last.
  */
 
 /**
@@ -13,7 +14,8 @@
  *
  * @param {number} length pixels of the photo
  * @param {number} window pixels of the network's input
- * @param {number} halo pixels around the kept ones that the network sees too; twice as many are fewer than the window
+ * @param {number} halo pixels around the kept ones that the network sees too; twice as many are fewer than
+ *   the window
  * @returns {Span[]} whose kept pixels cover the axis exactly once
  */
 export function spans(length, window, halo) {
@@ -26,7 +28,8 @@ export function spans(length, window, halo) {
 }
 
 /**
- * Where to look for pixel `index` of an axis that has only `length`: mirrored at its ends, the end pixel once.
+ * Where to look for pixel `index` of an axis that has only `length`: mirrored at its ends, the end pixel
+ * once.
  *
  * @param {number} index 0 or more
  * @param {number} length 1 or more

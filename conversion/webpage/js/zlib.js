@@ -14,7 +14,10 @@ export function deflated(parts) {
   return through(parts, new CompressionStream("deflate"));
 }
 
-/** @param {BlobPart[]} parts @param {ReadableWritablePair<Uint8Array<ArrayBuffer>, BufferSource>} transform */
+/**
+ * @param {BlobPart[]} parts
+ * @param {ReadableWritablePair<Uint8Array<ArrayBuffer>, BufferSource>} transform
+ */
 async function through(parts, transform) {
   return new Uint8Array(await new Response(new Blob(parts).stream().pipeThrough(transform)).arrayBuffer());
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.command_line import one_line_error, run
 from support.networks import randomise
-from support.page_browser import FixedWindowEngine
+from support.page_browser import FixedWindowEngine, runtime_or_skip
 
 from conversion.engines.base import UNBOUNDED_HALO
 from conversion.engines.cpu import CpuEngine
@@ -75,7 +75,7 @@ def test_network_becomes_a_float16_file(tmp_path):
 
 
 def test_packages_are_the_pinned_ones(tmp_path):
-    opened = litert_js.litert_js()
+    opened = runtime_or_skip()
     assert opened.wasm[:4] == b"\0asm" and "ModuleFactory" in opened.script and "Apache License" in opened.licence
     assert "import " not in opened.script.split("const LiteRT = ")[1].split("async function loadLiteRt")[0].splitlines()[0]
     cache = litert_js.cache_folder() / f"litert-js-{litert_js.VERSION}"
@@ -105,6 +105,7 @@ def test_without_npm_there_is_one_line(tiny_model, tmp_path):
 
 
 def test_command(tiny_model, tmp_path):
+    runtime_or_skip()
     target = tmp_path / "page.html"
     done = run("page", tiny_model("random"), tiny_model("nearest"), "-o", target)
     assert done.returncode == 0, done.stderr

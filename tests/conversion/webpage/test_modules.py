@@ -24,7 +24,7 @@ def run(script: str, *inputs: bytes) -> bytes:
     node = shutil.which("node")
     if node is None:
         assert not os.environ.get("MOBILE_SR_REQUIRE_SHARED"), "node must be there in CI"
-        pytest.skip("needs node: run scripts/browser_packages.sh")
+        pytest.skip("needs node: run scripts/page_packages.sh")
     head = f"""
         import {{ readFileSync }} from "node:fs";
         const load = (name) => import("{MODULES.as_uri()}/" + name + ".js");

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.page_browser import SOFTWARE_GPU, Page, open_browser, python_result
+from support.page_browser import SOFTWARE_GPU, Page, open_browser, python_result, runtime_or_skip
 from support.photos import exif, noise, png_chunks, profile, save_cmyk, save_pillow, save_vips, smooth, turned
 from support.tiny_models import SCALE
 
 from conversion.tflite.file import with_metadata
-from conversion.webpage import build, litert_js
+from conversion.webpage import build
 from conversion.webpage.models import page_model
 
 HALO = 8
@@ -20,7 +20,7 @@ WINDOW = 32  # the halo takes half of it
 
 @pytest.fixture(scope="module")
 def runtime():
-    return litert_js.litert_js()
+    return runtime_or_skip()
 
 
 @pytest.fixture(scope="module")
