@@ -1,10 +1,11 @@
-"""What the page costs in a browser: time, processor time, memory, and the longest task of the page's own thread.
+"""What the page costs in a browser: time, processor time, memory, and its thread's longest task.
 
     python scripts/measure_page.py [--rounds N] PHOTO PAGE.html [PAGE.html ...]
 
-Headless Chromium opens a page from disk, anew for each measurement; with several pages they take turns. Memory is the sum of the
-proportional set sizes (PSS) of all of the browser's processes, processor time that of all of them. The longest task is the processor time
-that the page's own thread once needed before it could draw a frame; the wait for a frame by the clock says more about a busy machine.
+Headless Chromium opens a page from disk, anew for each measurement; with several pages they take turns. Memory
+is the sum of the proportional set sizes (PSS) of all of the browser's processes, processor time that of all of
+them. The longest task is the processor time that the page's own thread once needed before it could draw a frame;
+the wait for a frame by the clock says more about a busy machine.
 """
 
 import argparse
@@ -26,7 +27,11 @@ _TICK = os.sysconf("SC_CLK_TCK")
 _WATCH = """
     window.longest = 0;
     let last = 0;
-    const frame = (now) => { if (last) longest = Math.max(longest, now - last); last = now; requestAnimationFrame(frame); };
+    const frame = (now) => {
+      if (last) longest = Math.max(longest, now - last);
+      last = now;
+      requestAnimationFrame(frame);
+    };
     requestAnimationFrame(frame);
 """
 _OVER = "return document.querySelector('#queue li button[aria-label^=Remove]:not([hidden])') !== null"

@@ -16,11 +16,11 @@ def page(
         Path | None,
         typer.Option(
             "--litert-js",
-            help="Folder with the two packages of LiteRT.js; by default npm downloads them once, into the cache.",
+            help="Folder with LiteRT.js' two packages; by default npm downloads them once, into the cache.",
         ),
     ] = None,
 ) -> None:
-    """Write one self-contained page that upscales photos in any browser, offline; several models are a choice in it."""
+    """Write one self-contained page that upscales photos in any browser, offline, with a choice of models."""
     from keras_models.system.quiet import import_keras
 
     import_keras()

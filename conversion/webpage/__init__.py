@@ -1,1 +1,1 @@
-"""One HTML file that upscales photos in the browser: its models, LiteRT.js, its own script, and what puts them together."""
+"""One HTML file that upscales photos in the browser: models, LiteRT.js, its own script, and their builder."""

@@ -1,6 +1,7 @@
-"""From models to one self-contained page that upscales photos: program, LiteRT.js and networks in one HTML file, nothing outside it.
+"""From models to one self-contained page that upscales photos: program, LiteRT.js and networks in one file.
 
-The content security policy lets only the page's own style and script run, and its workers, and forbids every request to a network.
+The content security policy lets only the page's own style and script run, and its workers, and forbids every
+request to a network.
 """
 
 import base64
@@ -25,7 +26,8 @@ from keras_models.system.errors import ModelError, OutputError
 
 Read = Callable[[str], str]
 _POLICY = (
-    "default-src 'none'; style-src {style}; script-src {script} blob: 'wasm-unsafe-eval'; worker-src blob:; connect-src data: blob:; "
+    "default-src 'none'; style-src {style}; script-src {script} blob: 'wasm-unsafe-eval'; worker-src blob:; "
+    "connect-src data: blob:; "
     "img-src data: blob:; base-uri 'none'; form-action 'none'"
 )
 _FACTS = ("family", "recipe", "parameters", "source", "licence", "credit")
@@ -50,13 +52,14 @@ def write_page(
     """Writes a page.
 
     Args:
-        models: presets, .keras files, checkpoints, .onnx or .tflite files; the first is chosen when the page opens.
+        models: presets, .keras files, checkpoints, .onnx or .tflite files; the first is chosen at first.
         target: the .html to write.
         packages: folder of LiteRT.js' packages, None for the cache (see `litert_js`).
         window: as for `page_model`.
 
     Raises:
-        MobileSRError: a model cannot be used, LiteRT.js is not there, or the page cannot be written; nothing is written then.
+        MobileSRError: a model cannot be used, LiteRT.js is not there, or the page cannot be written;
+            nothing is written then.
     """
     target = Path(target)
     if target.suffix.lower() not in (".html", ".htm"):
@@ -130,7 +133,8 @@ def _described(model: PageModel) -> dict:
     ]
     height, width = model.window
     about = (
-        f"It makes photos {model.scale} times larger on each side, in windows of {height}×{width} pixels, each of which sees "
+        f"It makes photos {model.scale} times larger on each side, in windows of {height}×{width} pixels, "
+        f"each of which sees "
         f"{model.halo} pixels more than it enlarges."
     )
     return {
@@ -164,7 +168,8 @@ def _facts(index: int, model: PageModel) -> dict:
 
 def _line(model: PageModel) -> str:
     height, width = model.window
-    return f"{model.label}: x{model.scale}, windows of {height}x{width} with a halo of {model.halo}, {len(model.data):,} bytes"
+    tiles = f"windows of {height}x{width} with a halo of {model.halo}"
+    return f"{model.label}: x{model.scale}, {tiles}, {len(model.data):,} bytes"
 
 
 def _packed(data: bytes) -> str:

@@ -1,7 +1,8 @@
-"""Plain ES modules become one script: each module once, after those that it imports, without its import and export words.
+"""Plain ES modules become one script: each module once, after those that it imports.
 
-Only the forms that `js/` uses are understood: `import { a, b } from "./other.js";` and `export` before a declaration. All modules then
-share one scope, so their top-level names must differ; two that are equal are refused here.
+Only the forms that `js/` uses are understood: `import { a, b } from "./other.js";` and `export` before a
+declaration; both words are taken out. All modules then share one scope, so their top-level names must differ;
+two that are equal are refused here.
 """
 
 import re
@@ -20,7 +21,8 @@ def joined(first: str, read: Callable[[str], str]) -> str:
         read: gives a module's text by its name.
 
     Raises:
-        ValueError: a form of import or export that is not understood, modules that import each other, or two equal names.
+        ValueError: a form of import or export that is not understood, modules that import each other, or
+            two equal names.
     """
     texts: dict[str, str] = {}
     _add(first, read, texts, ())
@@ -29,7 +31,7 @@ def joined(first: str, read: Callable[[str], str]) -> str:
         for name in _NAME.findall(text):
             if owners.setdefault(name, module) != module:
                 raise ValueError(
-                    f"{module}: {name} is a name of {owners[name]} too: modules share one scope when they are joined"
+                    f"{module}: {name} is a name of {owners[name]} too: modules share one scope when joined"
                 )
     return "\n".join(texts.values())
 
@@ -48,6 +50,6 @@ def _add(module: str, read: Callable[[str], str], texts: dict[str, str], importe
     left = re.search(r"^(?:import|export)\b.*$", text, re.MULTILINE)
     if left:
         raise ValueError(
-            f"{module}: {left[0]}: only named imports of modules beside it, and exported declarations, are understood"
+            f"{module}: {left[0]}: only named imports of modules beside it and exported declarations will do"
         )
     texts[module] = text

@@ -1,4 +1,4 @@
-"""LiteRT.js, Google's runtime for .tflite files in browsers: two npm packages, pinned, kept in the user's cache, never in the repository."""
+"""LiteRT.js, Google's runtime for .tflite files in browsers: two pinned npm packages, kept in the user's cache."""
 
 import base64
 import hashlib
@@ -17,14 +17,14 @@ from keras_models.system.atomic_files import atomic_output, cache_folder, make_f
 from keras_models.system.errors import ModelError
 
 VERSION = "2.5.3"
-# Without relaxed SIMD: one build for every browser, no slower here (docs/page.md). It has WebGPU and the processor in it.
+# Without relaxed SIMD: one build for every browser. It has WebGPU and the processor in it.
 _WASM = "package/wasm/litert_wasm_compat_internal"
 _PATIENCE_S = 300
 
 
 @dataclass(frozen=True)
 class Package:
-    """An npm package: its name there, its file as `npm pack` names it, and the SHA-512 of that file as npm writes it."""
+    """An npm package: its name, its file as `npm pack` names it, and that file's SHA-512 as npm writes it."""
 
     name: str
     file: str
@@ -123,7 +123,8 @@ def _download(folder: Path) -> None:
         )
     except (OSError, subprocess.SubprocessError):
         raise ModelError(
-            f"LiteRT.js cannot be downloaded: {fetch} failed: go online once, or run it elsewhere and give its folder with --litert-js"
+            f"LiteRT.js cannot be downloaded: {fetch} failed: go online once, or run it elsewhere and give its "
+            "folder with --litert-js"
         ) from None
 
 
@@ -134,7 +135,7 @@ def _checked(file: Path, package: Package) -> Path:
     except OSError as error:
         reason = error.strerror
         raise ModelError(
-            f"{file}: cannot be read ({reason}): --litert-js takes the folder in which `npm pack` put the packages"
+            f"{file}: cannot be read ({reason}): --litert-js takes the folder that `npm pack` wrote into"
         ) from None
     if base64.b64encode(digest).decode() != package.sha512:
         raise ModelError(f"{file}: is not {package.name} as it was released: remove it and fetch it again")

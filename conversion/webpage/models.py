@@ -1,4 +1,4 @@
-"""A model as a page holds it: one float .tflite with a fixed window, and what the page's script has to know of it."""
+"""A model as a page holds it: a float .tflite with a fixed window, and what the page's script must know of it."""
 
 import json
 import tempfile
@@ -16,12 +16,12 @@ from conversion.tflite.retile import at_tile
 from keras_models.system.errors import ModelError
 
 WINDOW = 256
-"""Side of the network's input, photo pixels: with a halo of 32 it takes half the time of 128 for a photo (docs/page.md)."""
+"""Side of the network's input, photo pixels: with a halo of 32 a photo takes half the time of 128 (docs/page.md)."""
 LARGEST_WINDOW = 512
 """Beyond it one engine would need more than a gigabyte."""
 RECIPE = "float16"
 """Half the bytes of float32, computed as that (docs/page.md)."""
-# What LiteRT.js takes in a worker before any network is in it, and how much more than its live tensors a network takes.
+# What LiteRT.js takes in a worker without a network, and how much more than its live tensors a network takes.
 _LITERT_BYTES, _ENGINE_SHARE = 40 << 20, 1.75
 
 
@@ -52,7 +52,8 @@ def page_model(model: str, window: int = WINDOW) -> PageModel:
     """Opens a model for a page.
 
     Args:
-        model: preset, .keras file, checkpoint or .onnx, which is converted as float16; or a .tflite with float input.
+        model: preset, .keras file, checkpoint or .onnx, which is converted as float16; or a
+            .tflite with float input.
         window: side of the input, where the file allows to choose it; enlarged where the halo wants more.
 
     Raises:
@@ -83,12 +84,13 @@ def _from_tflite(label: str, path: Path, side: int) -> PageModel:
     engine = open_engine(path)
     if isinstance(engine, WholeImageEngine) or engine.halo >= UNBOUNDED_HALO:
         raise ModelError(
-            f"{label}: looks at the whole photo before it enlarges a part, and a page sees one tile at a time: use `mobile-sr upscale`"
+            f"{label}: looks at the whole photo before it enlarges a part, and a page sees one tile at a time: "
+            "use `mobile-sr upscale`"
         )
     for what, dtype in (("takes", engine.input_dtype), ("gives", engine.output_dtype)):
         if dtype != np.float32:
             raise ModelError(
-                f"{label}: {what} {dtype} images, a page runs float32 ones: give the network itself, or a float file"
+                f"{label}: {what} {dtype} images, a page float32 ones: give the network itself, or a float file"
             )
     window = _window(label, engine, side)
     data = path.read_bytes()
@@ -111,13 +113,14 @@ def _window(label: str, engine: CpuEngine, side: int) -> tuple[int, int]:
     if not engine.resizable:
         if min(engine.tile) < least:
             raise ModelError(
-                f"{label}: runs only at {engine.tile[0]}x{engine.tile[1]} and needs {engine.halo} pixels around what it enlarges, "
-                f"so that less than half of it were new: convert it with --tile {least}x{least} or more"
+                f"{label}: runs only at {engine.tile[0]}x{engine.tile[1]} and needs {engine.halo} pixels around "
+                f"what it enlarges, so that less than half of it were new: convert it with --tile {least}x{least} or more"
             )
         return engine.tile
     if least > LARGEST_WINDOW:
         raise ModelError(
-            f"{label}: needs {engine.halo} pixels around what it enlarges, a page has {LARGEST_WINDOW // 4}: use `upscale`"
+            f"{label}: needs {engine.halo} pixels around what it enlarges, a page has {LARGEST_WINDOW // 4}: "
+            "use `mobile-sr upscale`"
         )
     return max(side, least), max(side, least)
 

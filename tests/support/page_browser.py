@@ -1,4 +1,4 @@
-"""A page that `mobile-sr page` has written, in headless Chromium, from disk and without a network; and what Python makes of the same photo."""
+"""A page in headless Chromium, from disk and without a network; and what Python makes of the same photo."""
 
 import base64
 import json
@@ -76,7 +76,7 @@ class Page:
     def finished(self, count=1):
         """Waits until so many photos are done or have failed; returns their lines."""
         over = (
-            "return [...document.querySelectorAll('#queue li')].filter(li => li.querySelector('.button:not([hidden])').href || \
+            "return [...document.querySelectorAll('#queue li')].filter(li => \
             [...li.querySelectorAll('button:not([hidden])')].some(b => b.textContent === 'Remove')).length"
         )
         self.wait(lambda: self.browser.execute_script(over) >= count, f"{count} finished")
@@ -88,7 +88,8 @@ class Page:
             const [index, done] = arguments;
             const link = document.querySelectorAll('#queue li')[index].querySelector('a');
             fetch(link.href).then(r => r.blob()).then(blob => { const reader = new FileReader();
-              reader.onload = () => done([link.download, blob.type, reader.result.split(',')[1]]); reader.readAsDataURL(blob); })
+              reader.onload = () => done([link.download, blob.type, reader.result.split(',')[1]]);
+              reader.readAsDataURL(blob); })
         """
         name, kind, data = self.browser.execute_async_script(script, index)
         target.write_bytes(base64.b64decode(data))

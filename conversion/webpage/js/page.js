@@ -71,7 +71,7 @@ async function upscale(entry) {
   try {
     engines = await enginesFor(model, /** @type {import("./engines.js").Wish} */ (chosen("engine")));
   } catch (error) {
-    opened = undefined;
+    forgetEngines();
     return fail(entry, TEXTS.engine(error instanceof Error ? error.message : String(error)));
   }
   element("note").textContent = engines.note;
@@ -118,8 +118,11 @@ function hear(news, entry, engines, format, over) {
     tell(TEXTS.finished(entry.file.name));
     over();
   } else {
-    if (news.kind === "failed") fail(entry, news.message);
-    else giveUp(entry);
+    if (news.kind === "stopped") giveUp(entry);
+    else {
+      fail(entry, news.message);
+      if (news.engine) forgetEngines();
+    }
     over();
   }
 }
@@ -173,13 +176,19 @@ function remove(entry) {
 async function enginesFor(model, wish) {
   const key = `${model.id} ${wish}`;
   if (opened?.key !== key) {
-    opened?.engines.then(
-      (before) => before.close(),
-      () => {},
-    );
+    forgetEngines();
     opened = { key, engines: openEngines(model, wish) };
   }
   return opened.engines;
+}
+
+/** The next photo gets new ones. */
+function forgetEngines() {
+  opened?.engines.then(
+    (before) => before.close(),
+    () => {},
+  );
+  opened = undefined;
 }
 
 /** @param {string} id of a choice @returns {string} its value */

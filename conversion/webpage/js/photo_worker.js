@@ -6,7 +6,7 @@
 
 import { Caller } from "./calls.js";
 import { emptyRange, refuseEmptyResult, widen } from "./channels.js";
-import { PhotoError, Stopped } from "./errors.js";
+import { EngineError, PhotoError, Stopped } from "./errors.js";
 import { uprightExif } from "./exif.js";
 import { JPEG_LARGEST_SIDE, JpegStream } from "./jpeg.js";
 import { readHeader } from "./photo_header.js";
@@ -41,7 +41,7 @@ import { spans } from "./tiles.js";
  * @property {Blob} view to look at
  *
  * @typedef {{id: number} & ({kind: "opened", opened: Opened} | {kind: "tile", tile: Tile} |
- *   {kind: "done", blob: Blob} | {kind: "failed", message: string} | {kind: "stopped"})} News
+ *   {kind: "done", blob: Blob} | {kind: "failed", message: string, engine: boolean} | {kind: "stopped"})} News
  */
 
 /** @type {{id: number, pool: Pool<Caller>} | null} */
@@ -59,7 +59,10 @@ self.onmessage = async ({ data }) => {
     tell({ id: order.id, kind: "done", blob: await upscale(order, pool) });
   } catch (error) {
     if (error instanceof Stopped) tell({ id: order.id, kind: "stopped" });
-    else tell({ id: order.id, kind: "failed", message: reasonOf(error) });
+    else {
+      const engine = error instanceof EngineError;
+      tell({ id: order.id, kind: "failed", message: reasonOf(error), engine });
+    }
   } finally {
     for (const port of order.ports) port.close();
   }
@@ -192,7 +195,7 @@ async function upscaled(engine, window, row, column) {
     return await engine.ask("upscale", { window, kept }, [window.samples.buffer]);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new PhotoError(reason === TEXTS.notANumber ? reason : TEXTS.engine(reason));
+    throw reason === TEXTS.notANumber ? new PhotoError(reason) : new EngineError(TEXTS.engine(reason));
   }
 }
 

@@ -20,7 +20,7 @@ MODULES = Path(__file__).parents[3] / "conversion/webpage/js"
 
 
 def run(script: str, *inputs: bytes) -> bytes:
-    """What a script prints that may import the page's modules; `inputs` are what it finds in its files `argv[2]`, `argv[3]` and so on."""
+    """What a script prints that may import the page's modules; it finds the inputs in `input`."""
     node = shutil.which("node")
     if node is None:
         assert not os.environ.get("MOBILE_SR_REQUIRE_SHARED"), "node must be there in CI"
@@ -99,7 +99,9 @@ def test_jpeg_is_as_good_as_that_of_a_library(height, width, bands):
     script = f"""
         const {{ JpegStream }} = await load("jpeg");
         const jpeg = new JpegStream({width}, {height}, {bands}, {{ exif: input[1], icc: input[2] }});
-        for (let at = 0; at < input[0].length; at += 5 * {width * bands}) await jpeg.write(input[0].subarray(at, at + 5 * {width * bands}));
+        for (let at = 0, step = 5 * {width * bands}; at < input[0].length; at += step) {{
+          await jpeg.write(input[0].subarray(at, at + step));
+        }}
         print(await (await jpeg.close()).arrayBuffer());
     """
     data = run(script, samples.tobytes(), exif(1).tobytes().removeprefix(b"Exif\0\0"), profile())

@@ -1,4 +1,4 @@
-"""The page as its people meet it: in a real browser, from disk, without a network; its results against `mobile-sr upscale`."""
+"""The page as its people meet it: in a real browser, from disk, offline; its results against `mobile-sr upscale`."""
 
 import re
 from pathlib import Path
@@ -184,7 +184,7 @@ def test_metadata_is_kept(page, tmp_path):
 
 
 def test_numbers_of_a_wide_gamut_photo_are_untouched(page, small, tmp_path):
-    """A profile whose red is another one: a browser that converted colours would change the samples by tens of levels."""
+    """A profile whose red is another one: converting colours would change samples by tens of levels."""
     from PIL import ImageCms
 
     swapped = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
@@ -285,7 +285,7 @@ def test_transparency_does_not_go_into_jpeg(page, tmp_path):
 
 
 def test_queue_and_stop(page, small, tmp_path):
-    """Three photos; the first is stopped in its middle, the second while it waits: the third is whole, and so is a fourth."""
+    """Three photos; the first is stopped in its middle, the second while it waits: two more are whole."""
     long = save_pillow(tmp_path / "long.png", noise(900, 1600))
     waiting = save_pillow(tmp_path / "waiting.png", noise(40, 40))
     good = photo_of(tmp_path, "rgb.png")
@@ -339,7 +339,7 @@ def test_drop_and_paste(page, tmp_path):
 
 
 def test_keyboard_alone(page, tmp_path):
-    """From the top to a saved photo with Tab, Enter, Space and arrows; what has the focus can be seen and has a name."""
+    """From the top to a saved photo with Tab, Enter, Space and arrows; what has the focus has a name."""
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
@@ -468,6 +468,31 @@ def test_dark_page_is_dark(page):
         return [int(value) for value in re.findall(r"\d+", color)]
 
     assert max(ground("dark")) < 60 and min(ground("light")) > 200
+
+
+def test_network_that_fails_is_told_and_opened_anew(browser, network, runtime, small, tmp_path):
+    """Planted: an engine throws at its third tile; the next photo gets another one."""
+
+    def failing(name):
+        text = build._module(name)
+        if name == "engine_worker.js":
+            assert text.count("  const result = await upscaleWindow(") == 1
+            text = text.replace(
+                "  const result = await upscaleWindow(",
+                "  self.runs = (self.runs ?? 0) + 1;\n  if (self.runs === 3) throw new Error('out of memory');\n"
+                "  const result = await upscaleWindow(",
+            )
+        return text
+
+    (tmp_path / "failing.html").write_text(build.render([page_model(str(network), WINDOW)], runtime, failing))
+    page = Page(browser).open(tmp_path / "failing.html")
+    few = save_pillow(tmp_path / "few.png", noise(WINDOW, 40))
+    page.choose(photo_of(tmp_path, "rgb.png"), few)
+    lines = page.finished(2)
+    assert lines[0].startswith("the network failed (out of memory): choose the processor, or close other tabs")
+    assert "seconds on" in lines[1]
+    expected = python_result(few, tmp_path / "python.png", small, HALO)
+    assert differences(page.saved(1, tmp_path / "page.png"), expected).max() <= 1
 
 
 def test_models_can_be_chosen(browser, network, tiny_model, runtime, tmp_path):
