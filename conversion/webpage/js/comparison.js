@@ -12,10 +12,11 @@ const KEPT_TILES = 24;
 /** What can be looked at of one photo; tiles come while it is made. */
 export class Picture {
   /** @param {File} file @param {import("./photo_worker.js").Opened} opened */
-  constructor(file, { width, height, before }) {
+  constructor(file, { width, height, alpha, before }) {
     this.file = file;
     this.width = width;
     this.height = height;
+    this.alpha = alpha;
     this.before = before;
     const fit = fitted({ width, height });
     this.shrunk = fit.shrunk;
@@ -66,6 +67,7 @@ export class Comparison {
       this.picture = picture;
       this.forget();
       this.zoom(false);
+      this.canvas.classList.toggle("clear", picture.alpha);
       this.canvas.setAttribute("aria-label", TEXTS.picture(picture.file.name));
     }
     this.section.hidden = false;

@@ -31,6 +31,7 @@ import { spans } from "./tiles.js";
  * @property {number} height of the result
  * @property {number} tiles
  * @property {string} note "" or what is lost
+ * @property {boolean} alpha whether it is transparent in places
  * @property {ImageBitmap} before the photo, small enough to be looked at as a whole
  *
  * @typedef {object} Tile A finished part of the result, in its pixels.
@@ -41,7 +42,8 @@ import { spans } from "./tiles.js";
  * @property {Blob} view to look at
  *
  * @typedef {{id: number} & ({kind: "opened", opened: Opened} | {kind: "tile", tile: Tile} |
- *   {kind: "done", blob: Blob} | {kind: "failed", message: string, engine: boolean} | {kind: "stopped"})} News
+ *   {kind: "done", blob: Blob} | {kind: "failed", message: string, engine: boolean} |
+ *   {kind: "stopped"})} News
  */
 
 /** @type {{id: number, pool: Pool<Caller>} | null} */
@@ -124,9 +126,8 @@ async function stream({ id, file, shape, halo }, pixels, header, pool, writer) {
   const size = { width: pixels.width * scale, height: pixels.height * scale };
   const note = depth > 8 ? TEXTS.sixteenBits : "";
   const before = await smallBitmap(file, size);
-  tell({ id, kind: "opened", opened: { ...size, tiles: rows.length * columns.length, note, before } }, [
-    before,
-  ]);
+  const opened = { ...size, tiles: rows.length * columns.length, note, alpha, before };
+  tell({ id, kind: "opened", opened }, [before]);
   const [seen, made] = [emptyRange(colours), emptyRange(colours)];
   /** @type {Promise<unknown>[]} */
   let working = [];
