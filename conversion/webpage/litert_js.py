@@ -79,8 +79,13 @@ def litert_js(folder: Path | None = None) -> LiteRtJs:
     return LiteRtJs(f"{loader}\n{modules}", core[f"{_WASM}.wasm"], licence)
 
 
+def package_folder() -> Path:
+    """Where the packages are kept."""
+    return cache_folder() / f"litert-js-{VERSION}"
+
+
 def _cached() -> list[Path]:
-    cache = cache_folder() / f"litert-js-{VERSION}"
+    cache = package_folder()
     targets = [cache / package.file for package in PACKAGES]
     if not all(target.is_file() for target in targets):
         make_folder(cache)

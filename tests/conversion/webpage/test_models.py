@@ -79,7 +79,7 @@ def test_packages_are_the_pinned_ones(tmp_path):
     opened = runtime_or_skip()
     assert opened.wasm[:4] == b"\0asm" and "ModuleFactory" in opened.script and "Apache License" in opened.licence
     assert not re.search(r"^(import|export)\b", opened.script, re.MULTILINE)
-    cache = litert_js.cache_folder() / f"litert-js-{litert_js.VERSION}"
+    cache = litert_js.package_folder()
     for package in litert_js.PACKAGES:
         shutil.copy(cache / package.file, tmp_path)
     assert litert_js.litert_js(tmp_path) == opened
