@@ -35,6 +35,12 @@ class Converted:
         images: what half precision's range is measured on, (1, H, W, 3) float32 in [0, 1].
         noise: of an int8 file, each tensor's rounding error as it reaches the output, mean square, output in [0, 1].
         compact: equal vectors are stored once.
+
+    Example:
+        >>> import conversion
+        >>> converted = conversion.convert_network("lkdn-s-x4", "float16", (32, 32))
+        >>> converted.card.recipe, converted.data[4:8]
+        ('float16', b'TFL3')
     """
 
     data: bytes
@@ -114,7 +120,13 @@ def convert_network(
     whole_image: bool = False,
     float_tensors: int = 0,
 ) -> Converted:
-    """`convert` without writing anything, for anything but an .onnx; arguments and errors are its."""
+    """`convert` without writing anything, for anything but an .onnx; arguments and errors are its.
+
+    Example:
+        >>> import conversion
+        >>> conversion.convert_network("lkdn-s-x4", "float16", (32, 32)).card.tile
+        (32, 32)
+    """
     from conversion.graph.from_keras import graph_of
     from conversion.graph.whole_image_inputs import has_statistics
 

@@ -64,6 +64,11 @@ class Recipe:
         half_weights: its weights are stored in half precision.
         compact: equal vectors of the file are stored once.
         takes: the options of `convert` that only some recipes know.
+
+    Example:
+        >>> from conversion import RECIPES
+        >>> [name for name, recipe in RECIPES.items() if recipe.needs_photos]
+        ['weight_only_int8', 'int8', 'int16x8']
     """
 
     name: str

@@ -55,6 +55,11 @@ class ModelSource:
         preset: the preset, if one was named.
         memory: the network, if one was given.
         variant: of a checkpoint whose names fit two networks, see `load_model`.
+
+    Example:
+        >>> from conversion import ModelSource
+        >>> ModelSource.of("lkdn-s").network().scale
+        4
     """
 
     label: str

@@ -38,6 +38,11 @@ class Adan(keras.optimizers.Optimizer):
 
     Raises:
         ValueError: a value outside its range, or one of Keras' own clipping arguments.
+
+    Example:
+        >>> import keras_models
+        >>> keras_models.Adan(5e-3).get_config()["name"]
+        'adan'
     """
 
     def __init__(

@@ -144,6 +144,15 @@ def register(network: type[SuperResolution]) -> type[SuperResolution]:
 
     Raises:
         ModelError: the class lacks what stands in `SuperResolution`, or its name is taken by another.
+
+    Example:
+        >>> from keras_models import SuperResolution, register
+        >>> @register
+        ... class Unfinished(SuperResolution):
+        ...     def __init__(self, scale=2, name="unfinished", dtype=None):
+        ...         pass
+        Traceback (most recent call last):
+        keras_models.system.errors.ModelError: Unfinished: not a network of this project: does not say its halo; does not say its receptive_radius
     """
     name = network.__name__
     parameters = inspect.signature(network.__init__).parameters

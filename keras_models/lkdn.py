@@ -189,6 +189,11 @@ class LKDN(SuperResolution):
 
     Raises:
         ModelError: an argument outside the values above.
+
+    Example:
+        >>> from keras_models import LKDN
+        >>> LKDN(scale=3, features=42, attention_channels=42, blocks=5).count_params()
+        121218
     """
 
     pixel_shuffle_convs = ("upsampler.0", "upsampler.conv1", "upsampler.conv3", "upsampler.conv3x3")

@@ -105,6 +105,11 @@ class MAFDN(SuperResolution):
 
     Raises:
         ModelError: an argument outside its values.
+
+    Example:
+        >>> from keras_models import MAFDN
+        >>> MAFDN(scale=2, features=12, distilled=8, blocks=1).scale
+        2
     """
 
     pixel_shuffle_convs = ("up",)

@@ -32,6 +32,12 @@ def measure(result: np.ndarray, truth: np.ndarray, scale: int) -> Quality:
 
     Raises:
         ImageError: different shapes, wrong type, or too small to cut and to hold an SSIM window.
+
+    Example:
+        >>> import keras_models, numpy
+        >>> picture = numpy.random.default_rng(0).integers(0, 256, (32, 32, 3), numpy.uint8)
+        >>> bool(round(keras_models.measure(picture, picture // 2, 4).ssim_y, 2) < 1)
+        True
     """
     return Quality(psnr_y(result, truth, scale), ssim_y(result, truth, scale), psnr_rgb(result, truth, scale))
 
@@ -54,7 +60,14 @@ def luma(image: np.ndarray) -> np.ndarray:
 
 
 def psnr_y(result: np.ndarray, truth: np.ndarray, border: int) -> float:
-    """PSNR of the Y channel, dB; arguments as in `measure`."""
+    """PSNR of the Y channel, dB; arguments as in `measure`.
+
+    Example:
+        >>> import keras_models, numpy
+        >>> picture = numpy.random.default_rng(0).integers(0, 256, (32, 32, 3), numpy.uint8)
+        >>> bool(round(keras_models.psnr_y(picture, picture // 2, 4), 1) < 20)
+        True
+    """
     result, truth = _cut(result, truth, border)
     return _psnr(luma(result), luma(truth))
 
@@ -65,7 +78,14 @@ def psnr_rgb(result: np.ndarray, truth: np.ndarray, border: int) -> float:
 
 
 def ssim_y(result: np.ndarray, truth: np.ndarray, border: int) -> float:
-    """SSIM of the Y channel (Wang et al. 2004): Gaussian 11x11, sigma 1.5, valid area only; arguments as in `measure`."""
+    """SSIM of the Y channel (Wang et al. 2004): Gaussian 11x11, sigma 1.5, valid area only; arguments as in `measure`.
+
+    Example:
+        >>> import keras_models, numpy
+        >>> picture = numpy.random.default_rng(0).integers(0, 256, (32, 32, 3), numpy.uint8)
+        >>> bool(keras_models.ssim_y(picture, picture, 4) > 0.99)
+        True
+    """
     result, truth = _cut(result, truth, border)
     if min(result.shape[:2]) < SSIM_WINDOW:
         raise ImageError(f"SSIM of {result.shape[1]}x{result.shape[0]} pixels: give at least {SSIM_WINDOW}x{SSIM_WINDOW} inside the border")

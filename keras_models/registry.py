@@ -21,7 +21,13 @@ PRESETS: dict[str, Preset] = {preset.name: preset for presets in NETWORKS.values
 
 
 def networks() -> "dict[str, type[SuperResolution]]":
-    """Class name -> class of every network: those listed here and those that a caller registered (`keras_models.base`)."""
+    """Class name -> class of every network: those listed here and those that a caller registered (`keras_models.base`).
+
+    Example:
+        >>> import keras_models
+        >>> sorted(keras_models.networks())[:2]
+        ['LKDN', 'MAFDN']
+    """
     for module in NETWORKS:
         import_module(module)
     from keras_models.base import registered

@@ -21,8 +21,6 @@ import random
 import resource
 import select
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,9 +33,15 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 
 from fuzz_readers import READERS, Reader, spoilt_file  # noqa: E402
 
+from keras_models.system.errors import MobileSRError, ModelError  # noqa: E402
+from keras_models.system.forks import Fork, Say  # noqa: E402
+from keras_models.system.processes import Task, call  # noqa: E402
+
 SEED = 16
 HANG_S, STUCK_S = 10.0, 300.0
 MEMORY_BYTES = 2 << 30
+SEEDS_S = 3600.0
+"""For making the good files, of which some are converted networks; what takes longer hangs."""
 SAVED_EVERY_S = 15.0
 
 
@@ -86,13 +90,13 @@ def fuzz(name: str, trials: int, seed: int, out: Path, workers: int = 2) -> Outc
         importlib.import_module(module)
     running = [_Worker(name, seed, range(first, trials, workers), folder) for first in range(workers)]
     while running:
-        pipes = {worker.pipe: worker for worker in running}
+        pipes = {worker.fork.pipe: worker for worker in running}
         for pipe in select.select(list(pipes), [], [], 0.5)[0]:
             pipes[pipe].take(outcome)
         for worker in list(running):
             if worker.hangs():
                 worker.kill()
-            if worker.ended:
+            if worker.fork.status is not None:
                 running.remove(worker)
                 _judge_end(worker, outcome)
                 if worker.left:
@@ -107,19 +111,21 @@ def make_seeds(names: list[str], out: Path) -> None:
     """Makes the good files that are not there, in a process of its own: TensorFlow does not survive a fork after it was used."""
     missing = [name for name in names if not (out / name / "seeds.json").exists()]
     if missing:
-        subprocess.run([sys.executable, __file__, *missing, "--make-seeds", "--out", str(out)], check=True, stderr=subprocess.DEVNULL)
+        call(Task("scripts.fuzz:write_seeds", [missing, str(out.absolute())], SEEDS_S, lambda how: ModelError(f"the good files: {how}")))
 
 
 def _seeds(folder: Path) -> list[Path]:
     return [Path(path) for path in json.loads((folder / "seeds.json").read_text())]
 
 
-def _write_seeds(name: str, folder: Path) -> None:
-    seeds = folder / "seeds"
-    shutil.rmtree(seeds, ignore_errors=True)
-    seeds.mkdir(parents=True)
-    paths = READERS[name].seeds(seeds)
-    (folder / "seeds.json").write_text(json.dumps([str(path) for path in paths]))
+def write_seeds(names: list[str], out: str) -> None:
+    """Makes the good files of readers, in this process."""
+    for name in names:
+        seeds = Path(out) / name / "seeds"
+        shutil.rmtree(seeds, ignore_errors=True)
+        seeds.mkdir(parents=True)
+        paths = READERS[name].seeds(seeds)
+        (seeds.parent / "seeds.json").write_text(json.dumps([str(path) for path in paths]))
 
 
 def trial_file(name: str, seed: int, trial: int, folder: Path) -> bytes:
@@ -128,31 +134,17 @@ def trial_file(name: str, seed: int, trial: int, folder: Path) -> bytes:
 
 
 class _Worker:
-    """A process that runs trials and says through a pipe which one it is at."""
+    """A process that runs trials and says which one it is at."""
 
     def __init__(self, name: str, seed: int, trials: range, folder: Path) -> None:
-        self.left, self.trial, self.since, self.used, self.ended, self.status = trials, None, 0.0, 0.0, False, 0
-        self._buffer = b""
-        self.pipe, writing = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(self.pipe)
-            _work(name, seed, trials, folder, writing)
-        os.close(writing)
+        self.left, self.trial, self.since, self.used = trials, None, 0.0, 0.0
+        self.fork = Fork(lambda say: _work(name, seed, trials, folder, say))
 
     def take(self, outcome: Outcome) -> None:
         """Reads what the process said."""
-        data = os.read(self.pipe, 1 << 16)
-        if not data:
-            os.close(self.pipe)
-            _, status = os.waitpid(self._pid, 0)
-            self.ended, self.status = True, os.waitstatus_to_exitcode(status)
-            return
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            message = json.loads(line)
+        for message in self.fork.read(0.0):
             if "begins" in message:
-                self.trial, self.since, self.used = message["begins"], time.monotonic(), _processor_s(self._pid)
+                self.trial, self.since, self.used = message["begins"], time.monotonic(), _processor_s(self.fork.pid)
                 continue
             outcome.spoke += bool(message["words"])
             outcome.slowest_s = max(outcome.slowest_s, message["seconds"])
@@ -172,10 +164,10 @@ class _Worker:
     def hangs(self) -> bool:
         """Whether the running trial takes too long: by the processor's time, because the machine may be busy with something else."""
         past = time.monotonic() - self.since
-        return self.trial is not None and past > HANG_S and (past > STUCK_S or _processor_s(self._pid) - self.used > HANG_S)
+        return self.trial is not None and past > HANG_S and (past > STUCK_S or _processor_s(self.fork.pid) - self.used > HANG_S)
 
     def kill(self) -> None:
-        os.kill(self._pid, signal.SIGKILL)
+        self.fork.kill()
         self.since = float("inf")
 
 
@@ -197,16 +189,15 @@ def _processor_s(root: int) -> float:
 
 def _judge_end(worker: _Worker, outcome: Outcome) -> None:
     if worker.trial is None:
-        assert worker.status == 0, f"{outcome.reader}: the process of the trials died between two of them: {worker.status}"
+        assert worker.fork.status == 0, f"{outcome.reader}: the process of the trials died between two of them: {worker.fork.status}"
     elif worker.since == float("inf"):
         worker.advance(outcome, "hang", f"over {HANG_S:g} s of the processor or {STUCK_S:g} s")
     else:
-        worker.advance(outcome, "crash", f"status {worker.status}")
+        worker.advance(outcome, "crash", f"status {worker.fork.status}")
 
 
-def _work(name: str, seed: int, trials: range, folder: Path, pipe: int) -> None:
-    """The process of the trials; it never returns."""
-    status = 1
+def _work(name: str, seed: int, trials: range, folder: Path, say: Say) -> None:
+    """The process of the trials."""
     try:
         work = Path(tempfile.mkdtemp(dir=folder, prefix="work-"))
         said = os.open(work / "said", os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -218,7 +209,7 @@ def _work(name: str, seed: int, trials: range, folder: Path, pipe: int) -> None:
         for trial in trials[: READERS[name].trials_a_process]:
             path = work / f"trial{READERS[name].suffix}"
             path.write_bytes(trial_file(name, seed, trial, folder))
-            _say(pipe, {"begins": trial})
+            say({"begins": trial})
             os.ftruncate(said, 0)
             begun = time.monotonic()
             kind, text = _attempt(READERS[name], path, work)
@@ -227,20 +218,16 @@ def _work(name: str, seed: int, trials: range, folder: Path, pipe: int) -> None:
             if memory > MEMORY_BYTES:
                 kind, text = "memory", f"{memory / 1e9:.1f} GB"
             seconds = time.monotonic() - begun
-            _say(pipe, {"kind": kind, "text": text, "seconds": seconds, "memory": memory, "words": bool(words)})
+            say({"kind": kind, "text": text, "seconds": seconds, "memory": memory, "words": bool(words)})
             if kind == "memory":
                 break
         shutil.rmtree(work, ignore_errors=True)
-        status = 0
     except BaseException:
         (folder / f"worker-error-{os.getpid()}.txt").write_text(traceback.format_exc())
-    finally:
-        os._exit(status)
+        raise
 
 
 def _attempt(reader: Reader, path: Path, work: Path) -> tuple[str, str]:
-    from keras_models.system.errors import MobileSRError
-
     try:
         scratch = work / "scratch"
         scratch.mkdir(exist_ok=True)
@@ -253,10 +240,6 @@ def _attempt(reader: Reader, path: Path, work: Path) -> tuple[str, str]:
         ours = [line.strip() for line in lines if "conversion/" in line or "keras_models/" in line or "scripts/" in line]
         return "traceback", f"{lines[-1][:200]} <- {' <- '.join(ours[:-6:-1])}"
     return "read", ""
-
-
-def _say(pipe: int, message: dict) -> None:
-    os.write(pipe, json.dumps(message).encode() + b"\n")
 
 
 def _keep(outcome: Outcome, reader: Reader, folder: Path) -> None:
@@ -290,17 +273,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()) / "mobile-sr-fuzz")
     parser.add_argument("--replay", metavar="READER:TRIAL")
-    parser.add_argument("--make-seeds", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     counts = {name: int(own or given.trials) for name, _, own in (word.partition("=") for word in given.readers or READERS)}
     names = list(counts)
     if unknown := counts.keys() - READERS.keys():
         parser.error(f"no such reader: {', '.join(unknown)}")
-    if given.make_seeds:
-        for name in names:
-            _write_seeds(name, given.out / name)
-    elif given.replay:
+    if given.replay:
         name, _, trial = given.replay.partition(":")
         if name not in READERS or not trial.isdecimal():
             parser.error(f"--replay {given.replay}: give READER:TRIAL, for example png:296")

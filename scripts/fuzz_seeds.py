@@ -119,7 +119,7 @@ def _seed_keras() -> None:
 def _tiny_models() -> Any:
     if str(ROOT / "tests") not in sys.path:
         sys.path.append(str(ROOT / "tests"))
-    return importlib.import_module("tiny_models")
+    return importlib.import_module("support.tiny_models")
 
 
 def onnxes(folder: Path) -> list[Path]:

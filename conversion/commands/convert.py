@@ -8,11 +8,13 @@ import typer
 from conversion.commands.options import parse_size, refuse
 from conversion.recipes import DEFAULT_RECIPE, RECIPES
 
+RECIPE_HELP = f"Default {DEFAULT_RECIPE}. " + " ".join(f"{recipe.name}: {recipe.help}" for recipe in RECIPES.values())
+
 
 def convert(
     model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors, .npz or .onnx.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .tflite to write (its card goes beside it as .json), or an .onnx.")],
-    recipe: Annotated[str | None, typer.Option(help=f"Default {DEFAULT_RECIPE}. " + " ".join(f"{r.name}: {r.help}" for r in RECIPES.values()))] = None,
+    recipe: Annotated[str | None, typer.Option(help=RECIPE_HELP)] = None,
     tile: Annotated[
         str | None, typer.Option(help="Static input size HxW, low-resolution pixels; 128x128 if the model does not fix it.")
     ] = None,

@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from conversion.commands import COMMANDS
-from conversion.commands.signals import Stopped, stop_on_signals, stop_status
+from conversion.commands.signals import Stopped, ignore_signals, stop_on_signals, stop_status
 
 # What a disk or its owner can mend, wherever it happens; anything else that the system refuses is a bug.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
@@ -49,10 +49,12 @@ def main() -> None:
             status = _complain(f"{error.filename or 'a file'}: {error.strerror}: make room, or go where you may write")
         else:
             raise
+    ignore_signals()
     sys.exit(status or 0)
 
 
 def _say_stopped() -> int:
+    ignore_signals()
     _complain("stopped: nothing unfinished is left behind")
     return stop_status() or 130
 

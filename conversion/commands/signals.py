@@ -33,6 +33,12 @@ def stop_on_signals() -> None:
     sys.unraisablehook = _again_or_show
 
 
+def ignore_signals() -> None:
+    """From now on SIGINT and SIGTERM do nothing: what comes while Python ends must not change the status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def stop_status() -> int | None:
     """128 + the number of the signal that came, None if none did."""
     return 128 + _received[-1][0] if _received else None

@@ -5,12 +5,7 @@ it has to reproduce the CPU's result on noise, so that a driver that computes no
 """
 
 import contextlib
-import json
-import os
-import select
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,10 +18,10 @@ from conversion.gpu.engine import adapter_of
 from conversion.gpu.verify import SINGLE_TOLERANCE
 from conversion.tflite.retile import at_tile
 from keras_models.system.errors import ModelError
-from keras_models.system.sandbox import python_module
+from keras_models.system.processes import Task, serve
 
 TIME_LIMIT_S = 300.0
-"""For compiling, and for a window."""
+"""For compiling, and for a window: a GPU that takes longer hangs, or is no help."""
 
 
 class WindowEngine:
@@ -41,7 +36,7 @@ class WindowEngine:
         bytes_per_pixel: as for `CpuEngine`.
         device: the adapter's name as the engine gives it.
         software: True if that adapter is a CPU.
-        process: runs the network.
+        child: runs the network.
     """
 
     passes = 1
@@ -74,24 +69,10 @@ class WindowEngine:
         folder, path = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="mobile-sr-gpu-"))), self._exact.path
         file, log = folder / "model.tflite", folder / "log"
         file.write_bytes(path.read_bytes() if size == self.tile else at_tile(path.read_bytes(), *size))
-        command, environment = python_module("conversion.engines.gpu_server")
-        command += [str(file), json.dumps([1, *size, 3])]
-        # In a session of its own: Ctrl-C is for the command, which ends this process.
-        process = subprocess.Popen(
-            command,
-            bufsize=0,
-            env=environment | self._vulkan.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._closing.enter_context(log.open("w")),
-            start_new_session=True,
-        )
-        self._closing.enter_context(process)
-        self._closing.callback(process.kill)
-        assert process.stdin is not None and process.stdout is not None
-        self.process, self._feed, self._answers = process, process.stdin.fileno(), process.stdout.fileno()
-        os.set_blocking(self._feed, False)
-        facts = json.loads(self._read())
+        arguments = [str(file), [1, *size, 3], str(log)]
+        task = Task("conversion.gpu.run:windows", arguments, TIME_LIMIT_S, _failed, self._vulkan.environment)
+        self.child = self._closing.enter_context(serve(task))
+        facts = self.child.answer()
         self.device, self.software = adapter_of(path, self._vulkan, facts, log.read_text(errors="replace"))
         noise = np.random.default_rng(0).random((*size, 3), np.float32)
         difference = float(np.abs(self._run(noise) - self._exact.run(noise)).max())
@@ -103,31 +84,13 @@ class WindowEngine:
         self._size = size
 
     def _run(self, window: np.ndarray) -> np.ndarray:
-        left, deadline = memoryview(np.ascontiguousarray(window, np.float32).tobytes()), time.monotonic() + TIME_LIMIT_S
-        with contextlib.suppress(BrokenPipeError):  # it died: there is no answer then
-            while left:
-                if not select.select([], [self._feed], [], max(0.0, deadline - time.monotonic()))[1]:
-                    raise _silent()
-                left = left[os.write(self._feed, left) :]
+        answer = self.child.ask(np.ascontiguousarray(window, np.float32).tobytes(), TIME_LIMIT_S)
         height, width = (side * self.scale for side in window.shape[:2])
-        return np.frombuffer(self._read(12 * height * width), np.float32).reshape(height, width, 3)
-
-    def _read(self, size: int | None = None) -> bytes:
-        """What the process answers: so many bytes, or a line."""
-        answer, deadline = bytearray(), time.monotonic() + TIME_LIMIT_S
-        while len(answer) < size if size else not answer.endswith(b"\n"):
-            if not select.select([self._answers], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise _silent()
-            part = os.read(self._answers, 1 << 20 if size else 1)
-            if not part:
-                status = self.process.wait()
-                raise ModelError(f"the GPU's process ended with status {status}: try a smaller --tile, or leave --gpu out")
-            answer += part
-        return bytes(answer)
+        return np.frombuffer(answer, np.float32).reshape(height, width, 3)
 
 
-def _silent() -> ModelError:
-    return ModelError(f"the GPU did not answer within {TIME_LIMIT_S:g} s: try a smaller --tile, or leave --gpu out")
+def _failed(how: str) -> ModelError:
+    return ModelError(f"the GPU's process: {how}: try a smaller --tile, or leave --gpu out")
 
 
 @contextlib.contextmanager

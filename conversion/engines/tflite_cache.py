@@ -1,17 +1,17 @@
 """The .tflite of a model: shipped, given, or converted once and kept in the user's cache."""
 
-import contextlib
 import hashlib
-import subprocess
+from functools import partial
 from pathlib import Path
 
 from conversion.source import ModelSource
 from keras_models.presets import WEIGHTS
 from keras_models.system.atomic_files import cache_folder, make_folder
 from keras_models.system.errors import ConversionError, ModelError
-from keras_models.system.sandbox import python_module
+from keras_models.system.processes import Task, call
 
-_PATIENCE_S = 20
+LIMIT_S = 2 * 3600.0
+"""For a conversion: a network takes half a minute, an .onnx what `conversion.onnx.route` allows its parts."""
 
 
 def tflite_of(source: ModelSource) -> Path:
@@ -41,13 +41,23 @@ def tflite_of(source: ModelSource) -> Path:
         make_folder(target.parent)
         # Whole-image statistics, where a network has any, because a photo is upscaled in tiles. The converter leaks memory and
         # sets global state, so it gets a process of its own.
-        command, environment = python_module("conversion.commands.main")
-        own = [] if source.kind == "onnx" else ["--whole-image"]
-        status, said = _run([*command, "convert", source.label, "-o", str(target), *own], environment)
-        if status:
-            last = (said.strip().splitlines() or ["it gave no reason"])[-1]
-            raise ConversionError(last.removeprefix("mobile-sr: "))
+        arguments = [source.label, str(target), source.kind != "onnx"]
+        call(Task(f"{__name__}:convert_here", arguments, LIMIT_S, partial(_broken, source.label)))
     return target
+
+
+def convert_here(model: str, target: str, whole_image: bool) -> None:
+    """Converts, in the process that `tflite_of` starts for it."""
+    from keras_models.system.quiet import import_keras
+
+    import_keras()
+    from conversion.convert_model import convert
+
+    convert(model, target, whole_image=whole_image)
+
+
+def _broken(model: str, how: str) -> ConversionError:
+    return ConversionError(f"{model}: its conversion: {how}")
 
 
 def _of_memory(source: ModelSource) -> Path:
@@ -64,20 +74,6 @@ def _place(stem: str, content: bytes) -> Path:
     """Where the conversion lies in the cache; the key is the source's content and this project's code."""
     digest = hashlib.sha256(content + _code_fingerprint()).hexdigest()[:24]
     return cache_folder() / f"{stem}-{digest}.tflite"
-
-
-def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Status and standard error of a process; when this one is stopped, that one is too, and may clean up."""
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            _, said = process.communicate()
-        except BaseException:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_PATIENCE_S)
-            process.kill()
-            raise
-    return process.returncode, said
 
 
 def _code_fingerprint() -> bytes:

@@ -1,4 +1,4 @@
-"""The CPU engine for a file that takes whole-image statistics from outside (`conversion.graph.whole_image_inputs`), in passes over the image.
+"""The CPU engine for a file that takes whole-image statistics from outside , in passes over the image (`conversion.graph.whole_image_inputs`).
 
 Before an image is enlarged, the statistics settle: each pass runs all tiles with the statistics so far and merges what the
 tiles measure. One pass makes the first block's exact, the next the second's, and so on; they start from those of one tile in
@@ -142,6 +142,12 @@ def open_engine(path: str | Path, threads: int | None = None) -> CpuEngine:
 
     Raises:
         ModelError: as theirs.
+
+    Example:
+        >>> import conversion, numpy
+        >>> engine = conversion.open_engine(conversion.ModelSource.of("lkdn-s-x4").tflite())
+        >>> engine.run(numpy.zeros((8, 8, 3), numpy.float32)).shape
+        (32, 32, 3)
     """
     return engine_of(path, threads, prove(Path(path)))
 

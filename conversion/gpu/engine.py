@@ -1,8 +1,6 @@
 """LiteRT's GPU engine on a Vulkan device: the GPU alone, asserted fully accelerated, in a process of its own with a time limit."""
 
-import json
 import re
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from conversion.gpu.devices import VulkanDevice
-from conversion.gpu.run import MARK
 from keras_models.system.errors import ModelError
-from keras_models.system.sandbox import python_module
+from keras_models.system.messages import last_words
+from keras_models.system.processes import Task, stream
 
 TIME_LIMIT_S = 900.0
+"""For one file, to compile and to run: what takes longer hangs."""
+
 _ADAPTER = re.compile(r"Selected adapter: (.*?), arch=.*adapterType=([^\n]*)")
 _REFUSED_OPS = re.compile(r"not supported by GPU delegate:\n(.*?)\n[^\n]*operations will run on the", re.DOTALL)
 
@@ -77,44 +77,39 @@ def run_on_gpu(job: GpuJob, device: VulkanDevice, time_limit_s: float = TIME_LIM
 
 
 def run_jobs(jobs: Sequence[GpuJob], device: VulkanDevice, time_limit_s: float = TIME_LIMIT_S) -> list[GpuRun | ModelError]:
-    """Runs files in one process; each gives a run, or the error that it met. Jobs behind one that crashed or hung are errors too."""
+    """Runs files in one process; each gives a run or its error. Jobs behind one that crashed or hung are errors too.
+
+    Args:
+        jobs: the files.
+        device: to run them on.
+        time_limit_s: seconds, for each of them.
+    """
+    results: list[GpuRun | ModelError] = []
     with tempfile.TemporaryDirectory(prefix="mobile-sr-gpu-") as name:
         folder = Path(name)
         for number, job in enumerate(jobs):
             np.save(folder / f"inputs{number}.npy", job.inputs)
-        entries = [{"model": str(j.path), "half": j.half, "inputs": str(folder / f"inputs{n}.npy")} for n, j in enumerate(jobs)]
-        (folder / "jobs.json").write_text(json.dumps(entries))
-        died = _run_process(folder, device, time_limit_s)
-        logs = (folder / "log").read_text(errors="replace").split(MARK)[1:]
-        return [_result(job, folder, n, device, died, logs[n] if n < len(logs) else "") for n, job in enumerate(jobs)]
-
-
-def _run_process(folder: Path, device: VulkanDevice, time_limit_s: float) -> str:
-    """Runs the jobs in `folder`; returns how the process ended."""
-    command, environment = python_module("conversion.gpu.run")
-    with open(folder / "log", "w") as log:
+        entries = [{"model": str(job.path), "half": job.half} for job in jobs]
+        task = Task("conversion.gpu.run:run_each", [entries, name], time_limit_s, _Died, device.environment)
         try:
-            process = subprocess.run(
-                [*command, str(folder)],
-                env=environment | device.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                timeout=time_limit_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"it did not finish within {time_limit_s:g} s: use a smaller tile"
-    return f"its process died with status {process.returncode}"
+            with stream(task) as answers:
+                for facts in answers:
+                    results.append(_result(jobs[len(results)], folder, len(results), device, facts))
+        except _Died as died:
+            for number, job in enumerate(jobs[len(results) :], len(results)):
+                words = _last_words(folder / f"log{number}")
+                where = f"{job.path}: the GPU engine on {device.name}"
+                results.append(ModelError(f"{where}: {died}{words}: try a smaller tile"))
+    return results
 
 
-def _result(job: GpuJob, folder: Path, number: int, device: VulkanDevice, died: str, log: str) -> GpuRun | ModelError:
+class _Died(ModelError):
+    """What became of the process."""
+
+
+def _result(job: GpuJob, folder: Path, number: int, device: VulkanDevice, facts: dict) -> GpuRun | ModelError:
     try:
-        facts = json.loads((folder / f"{number}.json").read_text())
-    except (OSError, ValueError):  # not written, or not to its end
-        return ModelError(f"{job.path}: the GPU engine on {device.name}: {died}{_last_words(log)}")
-    try:
-        name, software = adapter_of(job.path, device, facts, log)
+        name, software = adapter_of(job.path, device, facts, (folder / f"log{number}").read_text(errors="replace"))
     except ModelError as error:
         return error
     return GpuRun(np.load(folder / f"{number}.npy"), name, software, facts["compile_s"], tuple(facts["run_s"]))
@@ -146,9 +141,9 @@ def adapter_of(path: Path, device: VulkanDevice, facts: dict, log: str) -> tuple
     return adapter[1].strip(), "CPU" in adapter[2]
 
 
-def _last_words(log: str) -> str:
-    errors = [line for line in log.splitlines() if line and not line.startswith(("INFO", "I0000", "WARNING", "Warning"))]
-    return f" ({errors[-1][:200]})" if errors else ""
+def _last_words(log: Path) -> str:
+    said = last_words(log.read_text(errors="replace")) if log.exists() else ""
+    return f": {said}" if said else ""
 
 
 _HELP = "run scripts/gpu_packages.sh for a software one"

@@ -108,7 +108,7 @@ def affine(node: Node, x: Any) -> Any:
 
 def prelu(node: Node, x: Any) -> Any:
     """In the words in which the TFLite converter knows PRELU."""
-    return ops.relu(x) + (-node.weights["slope"]) * ops.relu(-x)
+    return ops.relu(x) + ops.relu(-x) * -node.weights["slope"]
 
 
 def clip(node: Node, x: Any) -> Any:

@@ -28,6 +28,7 @@ def rewritten(graph: Graph) -> Graph:
     graph = graph.copy()
     merge_repeated_inputs(graph)
     merge_thin_pointwise(graph)
+    affine_before_shuffle(graph)
     merge_affines(graph)
     nearest_to_shuffle(graph)
     add_before_shuffle(graph)
@@ -64,6 +65,22 @@ def merge_thin_pointwise(graph: Graph) -> None:
         dense = np.einsum("io,hwo->hwio", _float64(pointwise)[0, 0], _float64(node)[..., 0])
         node.op, node.inputs = "conv2d", list(pointwise.inputs)
         node.weights["kernel"] = dense.astype(np.float32)
+    graph.prune(graph.output.name)
+
+
+def affine_before_shuffle(graph: Graph) -> None:
+    """Scale * x + offset behind DEPTH_TO_SPACE is the same before it, at the small size, where a convolution may take it over."""
+    for node in list(graph.nodes.values()):
+        if node.op != "affine":
+            continue
+        shuffle = graph.nodes[node.inputs[0]]
+        if shuffle.op != "depth_to_space" or graph.only_user(shuffle.name) is not node:
+            continue
+        source = graph.nodes[shuffle.inputs[0]]
+        copies = shuffle.attrs["scale"] ** 2
+        weights = {key: np.tile(array, copies) if np.ndim(array) else array for key, array in node.weights.items()}
+        graph.insert_before(node, Node(f"{node.name}.small", "affine", {}, weights, [source.name], source.shape))
+        node.op, node.attrs, node.weights, node.inputs = "depth_to_space", dict(shuffle.attrs), {}, [f"{node.name}.small"]
     graph.prune(graph.output.name)
 
 

@@ -258,7 +258,11 @@ _ROWS = (
     Operation(
         "multiply",
         lambda node, x, y: x * y,
-        {"Multiply": keras_readers.binary("multiply"), "TrueDivide": keras_readers.binary("divide"), "Divide": keras_readers.binary("divide")},
+        {
+            "Multiply": keras_readers.binary("multiply"),
+            "TrueDivide": keras_readers.binary("divide"),
+            "Divide": keras_readers.binary("divide"),
+        },
         tflite=("MUL",),
         onnx=onnx_forms.plain("Mul"),
         int8=KERNEL,

@@ -31,4 +31,5 @@ def to_keras(graph: Graph, height: int | None, width: int | None, taps: Iterable
             values[node.name] = (row.layer or row.run)(node, *(values[name] for name in node.inputs))
     outputs = {"upscaled": values[graph.output.name], **{name: values[name] for name in taps}}
     inputs = [value for name, value in values.items() if graph.nodes[name].op == "input"]
-    return keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs)
+    # A name of its own: Keras would count the models of the process, and the count would be in the names of a .tflite's tensors.
+    return keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs, name="super_resolution")

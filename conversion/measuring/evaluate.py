@@ -73,6 +73,14 @@ def evaluate_model(
 
     Raises:
         MobileSRError: the model or an image cannot be read, an image has no pair, or there are no images.
+
+    Example:
+        >>> import conversion, tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.radial_gradient("L").convert("RGB").save(f"{folder}/a.png")
+        ...     conversion.evaluate("lkdn-s-x4", folder).mean.psnr_y > 40
+        True
     """
     if bicubic not in RULES:
         raise ImageError(f"--bicubic {bicubic}: give new or old")

@@ -95,6 +95,12 @@ def inspect_tflite(path: str | Path) -> Inspection:
 
     Raises:
         ModelError: not a readable .tflite.
+
+    Example:
+        >>> import conversion
+        >>> found = conversion.inspect(conversion.ModelSource.of("lkdn-s-x4").tflite())
+        >>> found.scale, found.gpu_compatible
+        (4, True)
     """
     file = read_tflite(path)
     gpu = check_gpu(path)

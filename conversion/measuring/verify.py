@@ -98,6 +98,11 @@ def verify_tflite(
 
     Raises:
         ModelError: the file or the model cannot be read, their scales differ, or the GPU engine cannot be run at all.
+
+    Example:
+        >>> import conversion
+        >>> conversion.verify(conversion.ModelSource.of("lkdn-s-x4").tflite(), "lkdn-s-x4").problems
+        ()
     """
     inspection, engine = inspect_tflite(path), CpuEngine(path, threads)
     images = synthetic_images(*engine.tile)

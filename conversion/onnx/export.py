@@ -42,6 +42,12 @@ def export_onnx(model: ModelLike, target: str | Path, calibration: str | Path | 
 
     Raises:
         ConversionError: an operation without a counterpart, or a file that computes something else.
+
+    Example:
+        >>> import conversion, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     conversion.export_onnx("lkdn-s-x4", f"{folder}/small.onnx") < 2e-5
+        True
     """
     source = ModelSource.of(model)
     deploy = source.deploy()
@@ -55,7 +61,7 @@ def export_onnx(model: ModelLike, target: str | Path, calibration: str | Path | 
     helper.set_model_props(proto, {"mobile_sr": json.dumps(_facts(source, deploy), sort_keys=True)})
     error = _difference(deploy, proto)
     if not error <= TOLERANCE:
-        raise ConversionError(f"{target}: the exported file differs from {source.label} by {error:.2g}: onnxruntime computes one of its operations otherwise")
+        raise ConversionError(f"{target}: the exported file differs from {source.label} by {error:.2g}: onnxruntime computes it otherwise")
     with atomic_output(target) as temporary:
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
     return error

@@ -4,9 +4,6 @@ onnx2tf runs as a program in a folder of its own, because it overwrites its inpu
 prints hundreds of lines, and downloads a calibration array if none lies in its working folder.
 """
 
-import os
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,6 +22,7 @@ from conversion.tflite.converter import to_tflite
 from conversion.tflite.output import check_target
 from keras_models.system.errors import ConversionError
 from keras_models.system.json_text import json_object
+from keras_models.system.processes import Task, call
 from keras_models.system.sandbox import Limits, isolated
 
 READING_TIME_S, READING_BYTES = 120, 2 << 30
@@ -132,19 +130,16 @@ def saved_model(onnx_file: Path, source: str | Path) -> Path:
     """
     folder, result = onnx_file.parent, onnx_file.with_suffix("")
     np.save(folder / CALIBRATION_FILE, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
-    command = [sys.executable, "-m", "onnx2tf", "-i", onnx_file.name, "-o", result.name, "-n", "-nuo"]
     # Its check is small: no GPU is taken for it. Its own Keras must not be pointed elsewhere by ours.
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    try:
-        run = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", timeout=CONVERSION_TIME_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise ConversionError(f"{source}: onnx2tf took over {CONVERSION_TIME_S} s: give a smaller --tile") from None
-    if run.returncode or not (result / "saved_model.pb").is_file():
-        lines = [line.strip() for line in (run.stdout + run.stderr).splitlines() if "error" in line.lower()]
-        reason = lines[-1][:200] if lines else f"status {run.returncode}, it gave no reason"
-        raise ConversionError(f"{source}: onnx2tf cannot convert it ({reason}): export plainer operations, or report the network")
+    environment = {"CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+    def failed(how: str) -> ConversionError:
+        advice = "export plainer operations, give a smaller --tile, or report the network"
+        return ConversionError(f"{source}: onnx2tf cannot convert it: {how}: {advice}")
+
+    call(Task("conversion.onnx.onnx2tf:run", [onnx_file.name, result.name], CONVERSION_TIME_S, failed, environment, folder))
+    if not (result / "saved_model.pb").is_file():
+        raise failed("it wrote nothing")
     return result
 
 

@@ -34,6 +34,11 @@ def load_model(model: str | Path, variant: str | None = None, **options: Any) ->
     Raises:
         ModelError: unknown name, no shipped weights, or a .keras file that cannot be read.
         CheckpointError: a checkpoint that cannot be read or fits no network.
+
+    Example:
+        >>> from keras_models import load_model
+        >>> type(load_model("lkdn-s")).__name__
+        'LKDN'
     """
     path = Path(model)
     preset = preset_meant(model)

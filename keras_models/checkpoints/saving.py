@@ -15,6 +15,15 @@ def save_network(model: keras.Model, target: Path) -> None:
     Raises:
         ModelError: another ending.
         MobileSRError: the folder cannot be written.
+
+    Example:
+        >>> import keras_models, pathlib, tempfile
+        >>> network = keras_models.LKDN(scale=2, features=4, attention_channels=4, blocks=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "tiny.safetensors"
+        ...     keras_models.save_network(network, path)
+        ...     keras_models.load_model(path).blocks
+        1
     """
     if target.suffix not in (".keras", ".safetensors"):
         raise ModelError(f"{target}: the output must end in .keras or .safetensors")

@@ -34,6 +34,11 @@ def shrink(image: np.ndarray, scale: int, rule: Rule = "newer") -> np.ndarray:
 
     Raises:
         ImageError: not uint8, not two or three axes, empty, a scale below 1, or an unknown rule.
+
+    Example:
+        >>> import keras_models, numpy
+        >>> keras_models.shrink(numpy.zeros((40, 60, 3), numpy.uint8), 4).shape
+        (10, 15, 3)
     """
     _check(image, scale)
     if rule not in RULES:

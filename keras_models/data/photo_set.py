@@ -58,6 +58,16 @@ class PhotoSet:
         photos: sorted by name.
         skipped: one line per file that could not be used.
         fingerprint: hex digest of names and pixels, the same wherever and whenever the files were copied.
+
+    Example:
+        >>> import keras_models, numpy, tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (64, 48), "teal").save(f"{folder}/a.png")
+        ...     photos = keras_models.load_photos(Path(folder), 4, Path(folder) / "cache")
+        ...     photos.photos[0].low.shape
+        (12, 16, 3)
     """
 
     folder: Path
@@ -78,6 +88,15 @@ def load_photos(folder: Path | str, scale: int, cache: Path | str | None = None,
 
     Raises:
         TrainingError: no such folder, no usable photo in it, or a cache that cannot be written.
+
+    Example:
+        >>> import keras_models, tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (64, 48), "teal").save(f"{folder}/a.png")
+        ...     keras_models.load_photos(folder, 4, Path(folder) / "cache").scale
+        4
     """
     folder = Path(folder)
     if not folder.is_dir():

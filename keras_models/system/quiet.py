@@ -1,6 +1,7 @@
 """Keeps native libraries' chatter off the terminal: C++ logs go to file descriptors that Python cannot filter."""
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -14,6 +15,8 @@ def silenced(*descriptors: int) -> Iterator[Callable[[], str]]:
     sys.stdout.flush()
     sys.stderr.flush()
     with tempfile.TemporaryFile("w+", errors="replace") as sink, contextlib.ExitStack() as restore:
+        if 1 in descriptors:  # a notebook's standard output is no file descriptor
+            restore.enter_context(contextlib.redirect_stdout(io.StringIO()))
         for fd in descriptors:
             try:
                 saved = os.dup(fd)

@@ -1,30 +1,33 @@
-"""Foreign files meet native libraries in a process of their own: a crash, a hang or a flood of memory there is one error here.
+"""Foreign files meet native libraries in a process of their own: a crash, hang or flood is one error here.
 
-A helper process is started once and forks for every file, so that a file costs milliseconds and none can hurt the next.
-Requests and answers are lines of JSON. Python never executes anything of the file; the libraries that read it are C++.
+A helper process is started once and forks for every file, so that a file costs milliseconds and none can hurt
+the next. Python never executes anything of the file; the libraries that read it are C++.
 """
 
 import contextlib
 import importlib
-import json
 import math
 import os
-import select
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_models.system import errors
-from keras_models.system.errors import MobileSRError, one_line
+from keras_models.system.child import OUT_OF_MEMORY, function_named, outcome
+from keras_models.system.errors import MobileSRError
+from keras_models.system.forks import Fork, Say
+from keras_models.system.messages import ending
+from keras_models.system.processes import Child, Task, serve
 
 _WAITING = 10
 """Seconds by the clock that a busy machine may need for one of the processor."""
+
+_STARTING_S = 300.0
+"""For a helper to import what reads the files, which takes seconds on a quiet machine."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Limits:
 
     Attributes:
         seconds: of the processor, until the process that reads it is killed; by the clock, ten times as many.
-        memory: bytes on top of what the libraries themselves need; where the system does not tell (no /proc), there is no limit.
+        memory: bytes on top of what the libraries themselves need; no limit where no /proc tells that.
     """
 
     seconds: float = 60.0
@@ -44,7 +47,7 @@ def isolated(task: str, arguments: Sequence[Any], failed: Callable[[str], Mobile
     """Calls a function in a process of its own.
 
     Args:
-        task: "module:function"; the module is imported once, before the fork, and so is what its `PRELOADED` names.
+        task: "module:function"; the module is imported once, before the fork, and what its `PRELOADED` names.
         arguments: of the function, JSON-ready.
         failed: makes the error from what happened ("it crashed with signal 11").
         limits: time and memory.
@@ -53,73 +56,39 @@ def isolated(task: str, arguments: Sequence[Any], failed: Callable[[str], Mobile
         What the function returned, as JSON gives it back.
 
     Raises:
-        MobileSRError: one that the function raised, or what `failed` makes if it crashed, hung, or raised anything else.
+        MobileSRError: one that the function raised, or what `failed` makes of a crash, a hang, another error.
     """
     request = {"arguments": list(arguments), "seconds": limits.seconds, "memory": limits.memory}
     answer = _helper(task).ask(request)
     if "refused" in answer:
         raise getattr(errors, answer["kind"])(answer["refused"])
     if "failed" in answer:
-        raise failed(answer["failed"])
-    return answer["result"]
+        what = answer["failed"]
+        raise failed("it needs more memory than a file may" if what == OUT_OF_MEMORY else what)
+    return answer["said"]
 
 
-def python_module(name: str) -> tuple[list[str], dict[str, str]]:
-    """Command and environment that run a module of this project in a new process, whatever lies in the working folder.
-
-    `python -m` alone would import a file called json.py that somebody left among the photos.
-    """
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return [sys.executable, "-P", "-m", name], {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+class _Died(MobileSRError):
+    """What became of a helper."""
 
 
 class _Helper:
     """A process that waits for files of one task."""
 
     def __init__(self, task: str) -> None:
-        self._task = task
+        self._task = Task(f"{__name__}:fork_for_each", [task], _STARTING_S, _Died)
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
+        self.child: Child | None = None
 
     def ask(self, request: dict) -> dict:
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
-                command, environment = python_module(__name__)
-                self._process = subprocess.Popen(
-                    [*command, self._task],
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    text=True,
-                    start_new_session=True,  # Ctrl-C is for the command, which ends this process by closing its input
-                )
-            process = self._process
-            assert process.stdin is not None and process.stdout is not None
             try:
-                process.stdin.write(json.dumps(request) + "\n")
-                process.stdin.flush()
-                line = process.stdout.readline()
-            except OSError:
-                line = ""
-            except BaseException:  # interrupted: the answer to come belongs to nobody
-                self.close()
-                raise
-            if line:
-                return json.loads(line)
-            process.wait()
-            self.close()
-            return {"failed": f"it crashed ({_ending(process.returncode)})"}
-
-    def close(self) -> None:
-        if self._process is not None:
-            if hasattr(os, "killpg"):
-                with contextlib.suppress(OSError):
-                    os.killpg(self._process.pid, 9)  # its children too: they may be writing where the caller cleans up
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+                if self.child is None or self.child.process.poll() is not None:
+                    self.child = serve(self._task)
+                    self.child.answer()
+                return self.child.ask(request, _WAITING * request["seconds"] + _STARTING_S)
+            except _Died as error:
+                return {"failed": str(error)}
 
 
 _helpers: dict[tuple[int, str], _Helper] = {}
@@ -129,73 +98,41 @@ def _helper(task: str) -> _Helper:
     return _helpers.setdefault((os.getpid(), task), _Helper(task))  # a fork must not share its parent's
 
 
-def _ending(status: int) -> str:
-    return f"signal {-status}" if status < 0 else f"status {status}"
-
-
-def main() -> None:
-    """Serves the task that the command line names until standard input ends."""
-    module, function = sys.argv[1].split(":")
-    home = importlib.import_module(module)
-    for name in getattr(home, "PRELOADED", ()):
+def fork_for_each(task: str) -> Generator[dict | None, dict, None]:
+    """Runs in the helper: a fork for every request."""
+    function = function_named(task)
+    for name in getattr(importlib.import_module(task.split(":")[0]), "PRELOADED", ()):
         importlib.import_module(name)
-    task = getattr(home, function)
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not stand between the answers
-    for line in sys.stdin:
-        answers.write(json.dumps(_serve(task, json.loads(line))) + "\n")
-        answers.flush()
+    answer = None
+    while True:
+        request = yield answer
+        answer = _answer(function, request["arguments"], request["seconds"], request["memory"])
 
 
-def _serve(task: Callable[..., Any], request: dict) -> dict:
+def _answer(function: Callable[..., Any], arguments: list, seconds: float, memory: int) -> dict:
     if not hasattr(os, "fork"):  # Windows: the parent sees this process die and starts another
-        return _call(task, request["arguments"])
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        with _limited(request["memory"], request["seconds"]):
-            said = json.dumps(_call(task, request["arguments"])).encode()
-        with os.fdopen(writing, "wb") as stream:
-            stream.write(said)
-        os._exit(0)
-    os.close(writing)
-    answer = _read(reading, time.monotonic() + _WAITING * request["seconds"])
-    if answer is None:
-        os.kill(child, 9)
-    _, status = os.waitpid(child, 0)
-    ended = os.waitstatus_to_exitcode(status)
-    if answer is None or ended == -signal.SIGXCPU:
-        return {"failed": f"it took over {request['seconds']:g} s"}
-    return json.loads(answer) if ended == 0 else {"failed": f"it crashed ({_ending(ended)})"}
+        return outcome(lambda: {"said": function(*arguments)})
 
+    def run(say: Say) -> None:
+        with _limited(memory, seconds):
+            answer = outcome(lambda: {"said": function(*arguments)})
+        say(answer)
 
-def _call(task: Callable[..., Any], arguments: list) -> dict:
+    fork, deadline, answers = Fork(run), time.monotonic() + _WAITING * seconds, []
     try:
-        return {"result": task(*arguments)}
-    except MobileSRError as error:
-        return {"refused": str(error), "kind": type(error).__name__}
-    except MemoryError:
-        return {"failed": "it needs more memory than a file may"}
-    except Exception as error:  # whatever a library raises on a damaged file
-        return {"failed": one_line(error)}
-
-
-def _read(pipe: int, deadline: float) -> bytes | None:
-    """All that comes until the other end is closed; None if that is too late."""
-    parts: list[bytes] = []
-    with os.fdopen(pipe, "rb", buffering=0) as stream:
-        while select.select([stream], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            part = stream.read(1 << 16)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
-    return None
+        while fork.status is None and (left := deadline - time.monotonic()) > 0:
+            answers += fork.read(left)
+        late = fork.status is None
+    finally:
+        fork.kill()
+    if late or fork.status == -signal.SIGXCPU:
+        return {"failed": f"it took over {seconds:g} s"}
+    return answers[0] if fork.status == 0 else {"failed": ending(fork.status or 0)}
 
 
 @contextlib.contextmanager
 def _limited(extra: int, seconds: float) -> Iterator[None]:
-    """Limits this process for good; memory only inside of the block, so that an answer can be given when it was exceeded."""
+    """Limits this process for good; memory only inside of the block, so that it can answer after it."""
     try:
         import resource
 
@@ -207,10 +144,8 @@ def _limited(extra: int, seconds: float) -> Iterator[None]:
         return
     ceiling = resource.getrlimit(resource.RLIMIT_AS)[1]
     wanted = used + extra
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if ceiling == resource.RLIM_INFINITY else min(wanted, ceiling), ceiling))
+    if ceiling != resource.RLIM_INFINITY:
+        wanted = min(wanted, ceiling)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted, ceiling))
     yield
     resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
-
-
-if __name__ == "__main__":
-    main()

@@ -75,6 +75,17 @@ def train(
     Raises:
         TrainingError: unusable data, another run in the folder, weights that became NaN.
         OutputError: a full disk, a folder that cannot be written.
+
+    Example:
+        >>> import keras_models, tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.effect_noise((96, 96), 80).convert("RGB").save(f"{folder}/a.png")
+        ...     photos = keras_models.load_photos(Path(folder), 4, Path(folder) / "cache")
+        ...     settings = keras_models.settings_for("lkdn-s-x4", steps=2, batch=1, patch=8, interval=2)
+        ...     keras_models.train(settings, photos, Path(folder) / "run").steps
+        2
     """
     files, listener = RunFiles(out), listener or Listener()
     with files.locked():

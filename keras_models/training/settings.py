@@ -32,6 +32,11 @@ class Settings:
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         seed: of the first weights and of all patches.
         interval: steps between checkpoints, log rows and validations.
+
+    Example:
+        >>> from keras_models import Settings
+        >>> Settings("lkdn-s-x4", steps=2, warmup=0).optimizer
+        'adam'
     """
 
     preset: str
@@ -107,6 +112,11 @@ def settings_for(preset: str, recipe: str = "cpu", **changes: object) -> Setting
     Raises:
         TrainingError: no such recipe, a value outside its range, or one that nothing would use.
         ModelError: no such preset.
+
+    Example:
+        >>> from keras_models import settings_for
+        >>> settings_for("lkdn-x4", "lkdn").lr
+        0.005
     """
     if recipe not in RECIPES:
         raise TrainingError(f"recipe {recipe!r}: give one of {', '.join(RECIPES)}")

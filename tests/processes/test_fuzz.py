@@ -62,7 +62,7 @@ def seeds(folder):
 fuzz.HANG_S = 0.5
 fuzz.trial_file = lambda name, seed, trial, folder: str(trial).encode()
 fuzz.READERS["x"] = fuzz_readers.Reader(".txt", seeds, None, trial)
-fuzz._write_seeds("x", Path({str(tmp_path)!r}) / "x")
+fuzz.write_seeds(["x"], {str(tmp_path)!r})
 fuzz.fuzz("x", 21, 0, Path({str(tmp_path)!r}))
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -82,6 +82,18 @@ def test_upscale_of_a_photo(sandbox, number, suffix, seed):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
+def test_signals_until_the_end_do_not_change_it(sandbox, number):
+    """Those that come while Python itself ends have no handler any more."""
+    photo = save_pillow(sandbox.work / "a.png", smooth(800, 1000))
+    process = sandbox.start("upscale", photo, "--tile", 48, "--halo", 8, "--threads", 1)
+    assert sandbox.stop_after(process, 1, number)
+    assert process.stderr.readline() == "mobile-sr: stopped: nothing unfinished is left behind\n"
+    while process.poll() is None:
+        process.send_signal(number)
+    assert process.returncode == SIGNALS[number] and process.stderr.read() == "" and not sandbox.unfinished()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_upscale_of_a_folder(sandbox, number, seed):
     """Photos that were finished before stay and are whole; the one at work is not there."""
     (sandbox.work / "in").mkdir()
@@ -164,7 +176,7 @@ target, stop = Path(sys.argv[1]), int(sys.argv[2])
 seen = 0
 def trace(frame, event, argument):
     global seen
-    if "outputs.py" not in frame.f_code.co_filename:
+    if "atomic_files.py" not in frame.f_code.co_filename:
         return None
     if event == "line":
         seen += 1

@@ -4,19 +4,20 @@ A time is that of `invoke` alone, the image already in the engine and the result
 to file. On a machine that does other work the minimum is the number to compare.
 """
 
-import json
 import os
 import platform
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from conversion.measuring.benchmark.result_table import as_csv, as_table, problems_of
-from keras_models.system.errors import ModelError
-from keras_models.system.sandbox import python_module
+from keras_models.system.errors import MobileSRError, ModelError
+from keras_models.system.processes import Task, call
 
 REPORT_VERSION = 1
+
+RUN_LIMIT_S, PHOTO_LIMIT_S = 300.0, 3600.0
+"""For one run of a window, and for a photo: what takes longer hangs, or is not worth the wait."""
 
 
 @dataclass(frozen=True)
@@ -178,14 +179,14 @@ def _rows(file: Path, job: HostJob) -> Iterator[HostRun]:
 
 
 def _on_cpu(file: Path, threads: int, tile: tuple[int, int] | None, job: HostJob) -> HostRun:
-    setting = {"file": str(file), "threads": threads, "tile": tile, "runs": job.runs, "photo": job.photo and str(job.photo)}
-    command, environment = python_module("conversion.measuring.benchmark.worker")
-    done = subprocess.run([*command, json.dumps(setting)], env=environment, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return HostRun(str(file), "cpu", threads, **json.loads(done.stdout.splitlines()[-1]))
-    shown = "own" if tile is None else f"{tile[0]}x{tile[1]}"
-    last = (done.stderr.strip().splitlines() or [f"it died with status {done.returncode}"])[-1]
-    return HostRun(str(file), "cpu", threads, shown, problem=f"tile {shown}: {last}")
+    setting = [str(file), threads, tile, job.runs, job.photo and str(job.photo)]
+    limit_s = RUN_LIMIT_S * (job.runs + 2) + PHOTO_LIMIT_S * (job.photo is not None)
+    try:
+        facts = call(Task("conversion.measuring.benchmark.worker:measure", setting, limit_s, ModelError))
+        return HostRun(str(file), "cpu", threads, **facts)
+    except MobileSRError as error:
+        shown = "own" if tile is None else f"{tile[0]}x{tile[1]}"
+        return HostRun(str(file), "cpu", threads, shown, problem=f"tile {shown}: {error}")
 
 
 def _machine() -> str:

@@ -1,11 +1,5 @@
-"""The process that measures one .tflite at one setting; `conversion.measuring.benchmark.host` starts it and reads the JSON on its last line.
+"""Measures one .tflite at one setting, in a process of its own: the largest resident memory is a process'."""
 
-    python -m conversion.measuring.benchmark.worker SETTING
-
-SETTING is the JSON of `measure`'s arguments. It has a process of its own because the largest resident memory is a process'.
-"""
-
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -13,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from keras_models.system.errors import MobileSRError
 
 
 def statistics(seconds: Sequence[float], pixels: int) -> dict[str, Any]:
@@ -106,16 +98,3 @@ def _peak_mb() -> float | None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-
-
-def main() -> None:
-    """Prints the result as JSON; what LiteRT or the photo refuses is one line on standard error."""
-    try:
-        result = measure(**json.loads(sys.argv[1]))
-    except (MobileSRError, RuntimeError, ValueError) as error:
-        sys.exit(" ".join(str(error).split()))
-    sys.stdout.write("\n" + json.dumps(result) + "\n")
-
-
-if __name__ == "__main__":
-    main()

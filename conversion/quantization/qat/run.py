@@ -4,15 +4,11 @@ Training itself is `conversion.quantization.qat.train`; it needs tf_keras and a 
 so nothing of it is imported here. The run's folder holds everything that passes between the two.
 """
 
-import contextlib
 import json
-import subprocess
-import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -34,7 +30,7 @@ from conversion.tflite.output import check_target, write_tflite
 from keras_models.data.patches import Patches
 from keras_models.metrics import psnr_y, to_uint8
 from keras_models.system.errors import ConversionError, TrainingError
-from keras_models.system.sandbox import python_module
+from keras_models.system.processes import Task, stream
 from keras_models.training.run import Listener
 from keras_models.training.run_folder import RunFiles
 
@@ -58,6 +54,9 @@ class QatRun:
 
 CROPS = 32
 """Low-resolution crops that the start's ranges and weights are fitted on."""
+
+SILENCE_S = 3600.0
+"""That training may keep: while it validates on a folder of large photos it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +98,22 @@ def quantize(
 
     Raises:
         MobileSRError: as for `train`, an unknown `io`, a target that does not end in .tflite, or a tensor that stayed in float.
+
+    Example:
+        >>> import conversion, keras_models, tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from conversion.quantization.qat.run import QatRun
+        >>> from conversion.quantization.qat.settings import QatSettings
+        >>> network = keras_models.LKDN(scale=2, features=4, attention_channels=4, blocks=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "photos").mkdir()
+        ...     for name in "ab":
+        ...         Image.effect_noise((96, 96), 80).convert("RGB").save(f"{folder}/photos/{name}.png")
+        ...     run = QatRun(Path(folder) / "run", Path(folder) / "photos", None, Path(folder) / "cache")
+        ...     settings = QatSettings(steps=2, batch=2, patch=16, interval=2)
+        ...     conversion.quantize_aware_training(network, run, settings, (32, 32), "int8").steps
+        2
     """
     if io not in ("int8", "uint8"):
         raise ConversionError(f"--io {io}: give int8 or uint8")
@@ -194,40 +209,23 @@ def range_table(graph: Graph, ranges: Ranges) -> RangeTable:
 
 
 def _train_in_child(run: QatRun, settings: QatSettings, listener: Listener) -> None:
-    places = [str(place) if place else "" for place in (run.folder, run.data, run.validation, run.cache)]
-    with tempfile.TemporaryFile("w+", errors="replace") as chatter, _process([*places, json.dumps(asdict(settings))], chatter) as child:
-        error = None
-        try:
-            for line in child.stdout or ():
-                with contextlib.suppress(ValueError):  # what libraries print is not for us
-                    error = _tell(listener, json.loads(line)) or error
-        finally:
-            listener.on_end()
-        status = child.wait()
-        if error:
-            raise TrainingError(error)
-        if status:
-            chatter.seek(0)
-            last = next((line.strip() for line in reversed(chatter.readlines()) if line.strip()), "no words")
-            raise TrainingError(
-                f"{run.folder}: the training process ended with status {status} ({last[:300]}): the last checkpoint is kept"
-            )
+    places = [place and str(place) for place in (run.folder, run.data, run.validation, run.cache)]
+    arguments = [*places, asdict(settings)]
+    task = Task("conversion.quantization.qat.train:train", arguments, SILENCE_S, partial(_broken, run.folder))
+    try:
+        with stream(task) as child:
+            for said in child:
+                _tell(listener, said)
+    finally:
+        listener.on_end()
 
 
-@contextlib.contextmanager
-def _process(arguments: list[str], chatter: IO[str]) -> Iterator[subprocess.Popen]:
-    """The training process. It ends with us: its standard input stays open as long as we live."""
-    command, environment = python_module("conversion.quantization.qat.train")
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": chatter}
-    with subprocess.Popen([*command, *arguments], env=environment, text=True, **pipes) as child:
-        try:
-            yield child
-        finally:
-            child.kill()
+def _broken(folder: Path, how: str) -> TrainingError:
+    return TrainingError(f"{folder}: the training process: {how}: the last checkpoint is kept")
 
 
-def _tell(listener: Listener, said: dict) -> str | None:
-    """Passes one line of the child on; returns its error, if it is one."""
+def _tell(listener: Listener, said: dict) -> None:
+    """Passes one message of the child on."""
     if "begin" in said:
         listener.on_begin(said["begin"], said["steps"], said["warnings"])
     elif "row" in said:
@@ -235,4 +233,3 @@ def _tell(listener: Listener, said: dict) -> str | None:
     elif "step" in said:
         for callback in listener.callbacks:
             callback.on_train_batch_end(said["step"])
-    return said.get("error")

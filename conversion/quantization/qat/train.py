@@ -1,17 +1,14 @@
-"""Quantization-aware training, in a process of its own: `python -m conversion.quantization.qat.train RUN DATA VAL CACHE SETTINGS`.
+"""Quantization-aware training, in a process of its own.
 
 tensorflow-model-optimization knows tf_keras only, which TensorFlow hands out only if TF_USE_LEGACY_KERAS is set before it
-is imported, for the whole process. So this module is never imported by the others: `conversion.quantization.qat.run` starts it, gives
-it `start.npz` (graph, ranges) and `float.npz` (the same graph with float weights, the teacher) in the run's folder, and
-reads lines of JSON from its standard output. End of its standard input means that the parent is gone: it stops.
+is imported, for the whole process. So this module is never imported by the others: `conversion.quantization.qat.run` has a child
+process import it, leaves `start.npz` (graph, ranges) and `float.npz` (the same graph with float weights, the teacher) in the run's
+folder, and iterates over what `train` yields there.
 """
 
-import json
 import os
-import sys
-import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +28,7 @@ from conversion.quantization.qat.tfmot_model import LearnedRanges, fake_quant_ke
 from keras_models.data.patches import Patches
 from keras_models.data.photo_set import PhotoSet
 from keras_models.metrics import psnr_y, to_uint8
-from keras_models.system.errors import MobileSRError, TrainingError
+from keras_models.system.errors import TrainingError
 from keras_models.training.run_folder import Checkpoint, RunFiles
 
 BORDER = 2  # low-res pixels at a patch's edge that zero padding had a part in: their target is the float output alone
@@ -172,12 +169,29 @@ def _unit(graph: Graph, table: RangeTable, name: str, key: str) -> np.ndarray:
     return np.broadcast_to(np.maximum(rms, 1e-3 * rms.max() + 1e-12), weights.shape)
 
 
-def run(folder: Path, data: PhotoSet, validation: PhotoSet, settings: QatSettings) -> None:
+def train(folder: str, data: str, validation: str | None, cache: str | None, settings: dict) -> Generator[dict]:
     """Trains, or goes on; leaves `best.npz`, the quantized graph with the best average on the validation photos.
+
+    Args:
+        folder: of the run.
+        data: folder of photos to train on.
+        validation: folder of photos that choose the best weights, None to take some of `data`.
+        cache: folder for the photos' cache, None for the usual one.
+        settings: the fields of `QatSettings`.
+
+    Yields:
+        {"begin": step, "steps": in all, "warnings": []} once, {"step": step} for each, and {"row": of the log} for each interval.
 
     Raises:
         TrainingError: another process trains here, a damaged checkpoint, or a loss that is not finite.
     """
+    graph = np.load(Path(folder) / "start.npz")
+    first, *_, last = unpack(graph)[0].nodes.values()
+    photos, held_out = photo_sets(data, validation, last.shape[1] // first.shape[1], cache)
+    yield from _run(Path(folder), photos, held_out, QatSettings(**settings))
+
+
+def _run(folder: Path, data: PhotoSet, validation: PhotoSet, settings: QatSettings) -> Generator[dict]:
     files = RunFiles(folder)
     with files.locked():
         checkpoint = files.read()
@@ -192,9 +206,9 @@ def run(folder: Path, data: PhotoSet, validation: PhotoSet, settings: QatSetting
             done, facts = checkpoint.step, {key: checkpoint.facts[key] for key in facts}
             for variable, array in zip(trainer.state, checkpoint.arrays, strict=True):
                 variable.assign(array)
-        say(begin=done, steps=settings.steps, warnings=[*data.skipped, *patches.too_small])
+        yield {"begin": done, "steps": settings.steps, "warnings": [*data.skipped, *patches.too_small]}
         if done == 0:
-            _log(files, trainer, patches, validation, facts, None)
+            yield {"row": _log(files, trainer, patches, validation, facts, None)}
         trainer.use(trainer.state[0])
         began = time.perf_counter() - facts["seconds"]
         losses = []
@@ -205,20 +219,20 @@ def run(folder: Path, data: PhotoSet, validation: PhotoSet, settings: QatSetting
                 batch = ahead.submit(patches.at, done + 1)
                 losses.append(trainer.step(low, high, done))
                 done += 1
-                say(step=done)
+                yield {"step": done}
                 if done % settings.interval == 0 or done == settings.steps:
                     if not np.isfinite(losses).all():
                         raise TrainingError(f"{folder}: the loss left the numbers before step {done}: start anew with a lower --lr")
                     facts["seconds"] = time.perf_counter() - began
-                    _log(files, trainer, patches, validation, facts, float(np.mean(losses)), done)
+                    yield {"row": _log(files, trainer, patches, validation, facts, float(np.mean(losses)), done)}
                     files.write(Checkpoint(done, [v.numpy() for v in trainer.state], facts))
                     files.write_log(facts["rows"])
                     trainer.use(trainer.state[0])
                     losses = []
 
 
-def _log(files: RunFiles, trainer: Trainer, patches: Patches, validation: PhotoSet, facts: dict, loss: float | None, done: int = 0) -> None:
-    """Validates the average, its mean colour set right, keeps it if it is the best so far, adds the row."""
+def _log(files: RunFiles, trainer: Trainer, patches: Patches, validation: PhotoSet, facts: dict, loss: float | None, done: int = 0) -> dict:
+    """Validates the average, its mean colour set right, keeps it if it is the best so far, adds the row, which it returns."""
     trainer.use(trainer.state[3])
     trainer.centre(patches.at(trainer.settings.steps + i)[0] for i in range(CENTRING))
     outputs = (to_uint8(trainer.upscale(photo.low.astype(np.float32) / 255)) for photo in validation.photos)
@@ -231,34 +245,4 @@ def _log(files: RunFiles, trainer: Trainer, patches: Patches, validation: PhotoS
         arrays: dict[str, Any] = pack(*trainer.quantized())
         files.replace("best.npz", lambda path: np.savez(path, **arrays))
     facts["rows"].append(row)
-    say(row=row)
-
-
-def say(**facts: object) -> None:
-    """One line for the parent."""
-    print(json.dumps(facts), flush=True)  # noqa: T201
-
-
-def main(folder: str, data: str, validation: str, cache: str, settings: str) -> int:
-    """The process: 0, or 2 after a line {"error": ...} for what the user can mend."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    try:
-        graph = np.load(Path(folder) / "start.npz")
-        first, *_, last = unpack(graph)[0].nodes.values()
-        scale = last.shape[1] // first.shape[1]
-        photos, held_out = photo_sets(data, validation or None, scale, cache or None)
-        run(Path(folder), photos, held_out, QatSettings(**json.loads(settings)))
-    except MobileSRError as error:
-        say(error=str(error))
-        return 2
-    return 0
-
-
-def _die_with_parent() -> None:
-    while os.read(0, 1):  # not sys.stdin: its lock, held by this thread, would abort a regular exit
-        pass
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    return row

@@ -62,8 +62,8 @@ def test_a_process_that_dies_costs_one_photo(device, tiny_model, tmp_path):
     source = save_pillow(tmp_path / "a.png", noise(40, 40))
     windows_of_16 = UpscaleOptions(tile=4, halo=6)
     with window_engine(tiny_model("random"), device) as engine:
-        engine.process.kill()
-        with pytest.raises(ModelError, match="a.png: the GPU's process ended with status -9"):
+        engine.child.process.kill()
+        with pytest.raises(ModelError, match="a.png: the GPU's process: it was killed .signal 9"):
             upscale_file(source, tmp_path / "b.png", engine, windows_of_16)
         assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
         upscale_file(source, tmp_path / "b.png", engine, windows_of_16)
@@ -74,7 +74,7 @@ def test_a_hang_is_an_error_and_a_late_answer_belongs_to_nobody(side, device, ti
     photo = np.random.default_rng(1).random((side, side, 3), np.float32)
     with window_engine(tiny_model("nearest"), device) as engine:
         right = engine.run(photo)
-        engine.process.send_signal(signal.SIGSTOP)
+        engine.child.process.send_signal(signal.SIGSTOP)
         with monkeypatch.context() as patched:
             patched.setattr(gpu_window_engine, "TIME_LIMIT_S", 0.1)
             with pytest.raises(ModelError, match="did not answer within 0.1 s"):

@@ -173,20 +173,23 @@ def test_a_killed_run_goes_on(finished, photos, tmp_path):
     from dataclasses import asdict
 
     from conversion.quantization.qat.settings import settings_for
+    from keras_models.system.errors import TrainingError
+    from keras_models.system.processes import Task, stream
 
     whole, _ = finished
     for name in ("start.npz", "float.npz", "run.json"):
         (tmp_path / name).write_bytes((whole / name).read_bytes())
-    settings = json.dumps(asdict(settings_for(batch=2, patch=16, steps=12, interval=4)))
-    arguments = ["-m", "conversion.quantization.qat.train", tmp_path, photos, photos, whole.parent / "cache", settings]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    with subprocess.Popen([sys.executable, *map(str, arguments)], env=environment, **pipes) as running:
-        next(line for line in running.stdout if json.loads(line).get("step") == 6)
-        running.send_signal(signal.SIGKILL)
-    with subprocess.Popen([sys.executable, *map(str, arguments)], env=environment, **pipes) as again:
-        said = [json.loads(line) for line in again.stdout]
-    assert again.returncode == 0 and said[0]["begin"] == 4 and said[-1].get("row", {}).get("step") == 12
+    settings = asdict(settings_for(batch=2, patch=16, steps=12, interval=4))
+    arguments = [str(tmp_path), str(photos), str(photos), str(whole.parent / "cache"), settings]
+    task = Task("conversion.quantization.qat.train:train", arguments, 600, TrainingError)
+    with stream(task) as running:
+        next(said for said in running if said.get("step") == 6)
+        running.process.send_signal(signal.SIGKILL)
+        with pytest.raises(TrainingError, match="killed .signal 9"):
+            list(running)
+    with stream(task) as again:
+        said = list(again)
+    assert said[0]["begin"] == 4 and said[-1].get("row", {}).get("step") == 12
     with np.load(tmp_path / "last.npz") as resumed, np.load(whole / "last.npz") as undisturbed:
         for key in "0123":
             np.testing.assert_allclose(resumed[key], undisturbed[key], rtol=1e-4, atol=1e-6)

@@ -28,6 +28,7 @@ from keras_models.checkpoints.state_dict import read_state
 from keras_models.data.photo_set import opened_photo
 from keras_models.system import sandbox as isolation
 from keras_models.system.errors import ConversionError, ImageError, MobileSRError, ModelError
+from keras_models.system.processes import python_module
 from keras_models.system.sandbox import Limits, isolated
 
 MEGABYTE = 1 << 20
@@ -309,8 +310,8 @@ def hostile(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(isolation, "_helpers", {})
     yield lambda what, seconds=60.0: isolated("hostile_task:task", [what], ModelError, Limits(seconds))
-    for helper_process in isolation._helpers.values():
-        helper_process.close()
+    for waiting in isolation._helpers.values():
+        waiting.child.close()
 
 
 def test_what_happens_in_the_other_process_is_an_error_here(hostile):
@@ -325,9 +326,9 @@ def test_what_happens_in_the_other_process_is_an_error_here(hostile):
 
 def test_a_helper_that_dies_is_started_again(hostile):
     hostile("a")
-    (helper_process,) = isolation._helpers.values()
-    helper_process._process.kill()
-    helper_process._process.wait()
+    (waiting,) = isolation._helpers.values()
+    waiting.child.process.kill()
+    waiting.child.process.wait()
     assert hostile("b") == {"read": "b"}
 
 
@@ -339,7 +340,7 @@ def test_python_files_among_the_photos_are_not_imported(tmp_path, monkeypatch, t
     monkeypatch.setattr(isolation, "_helpers", {})
     CpuEngine(path)
     assert not (tmp_path / "executed").exists()
-    control, _ = isolation.python_module("json")
+    control, _ = python_module("json")
     subprocess.run([part for part in control if part != "-P"], check=False, env={**os.environ}, stdin=subprocess.DEVNULL)
     assert (tmp_path / "executed").exists()
 
