@@ -48,7 +48,8 @@ def main() -> None:
     given = parser.parse_args()
     for _ in range(given.rounds):
         for page in given.pages:
-            print(json.dumps(measure(page.resolve(), given.photo.resolve())), flush=True)
+            sys.stdout.write(json.dumps(measure(page.resolve(), given.photo.resolve())) + "\n")
+            sys.stdout.flush()
 
 
 def measure(page_file: Path, photo: Path) -> dict:

@@ -1,7 +1,4 @@
-"""The picture of docs/page.md: the page on a computer, in the dark, and on a phone.
-
-    python scripts/page_picture.py PAGE.html PHOTO PICTURE.png
-"""
+"""The picture of docs/page.md: `python scripts/page_picture.py PAGE.html PHOTO PICTURE.png`."""
 
 import io
 import sys

@@ -6,7 +6,7 @@ import { packed, programOf } from "./payload.js";
 import { TEXTS } from "./texts.js";
 
 const MOST_WORKERS = 4; // a phone's fast cores; more would only share the memory's speed
-const MEMORY_SHARE = 0.25; // of the device's, for all engines together
+const MEMORY_SHARE = 0.15; // of the device's, for all engines together
 const UNKNOWN_MEMORY_GB = 4;
 
 /** @typedef {"auto" | "webgpu" | "wasm"} Wish */
