@@ -108,7 +108,7 @@ def affine(node: Node, x: Any) -> Any:
 
 def prelu(node: Node, x: Any) -> Any:
     """In the words in which the TFLite converter knows PRELU."""
-    return ops.relu(x) + ops.relu(-x) * -node.weights["slope"]
+    return ops.relu(x) + ops.relu(-x) * -node.weights["slope"].reshape(1, 1, -1)
 
 
 def clip(node: Node, x: Any) -> Any:

@@ -124,7 +124,7 @@ _ROWS = (
         "contrast",
         eager.contrast,
         {"Contrast": lambda layer, call, result: ("contrast", {"epsilon": layer.epsilon}, {})},
-        tflite=("MEAN", "SUB", "MUL", "ADD", "SQRT"),
+        tflite=("MEAN", "SUB", "MUL", "ADD", "SQRT", "RESHAPE"),
         onnx=onnx_forms.contrast,
     ),
     Operation(
