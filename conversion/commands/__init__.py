@@ -11,6 +11,7 @@ from conversion.commands.fold import fold
 from conversion.commands.import_checkpoint import import_checkpoint
 from conversion.commands.inspect import inspect
 from conversion.commands.models import models
+from conversion.commands.page import page
 from conversion.commands.qat import qat
 from conversion.commands.recipes import recipes
 from conversion.commands.report import report
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable] = {
     "qat": qat,
     "recipes": recipes,
     "report": report,
+    "page": page,
     "compare-optimizers": compare_optimizers,
     "benchmark-training": benchmark_training,
 }

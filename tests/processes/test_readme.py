@@ -20,6 +20,7 @@ from typer.exceptions import TyperException
 
 from conversion.commands.main import app
 from conversion.gpu.devices import package_folder
+from conversion.webpage import litert_js
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -46,7 +47,7 @@ CHANGES = {
 }
 """Added to a command, so that it is over soon: of a flag that stands there already the last value counts."""
 
-SLOW = r"mobile-sr (convert|evaluate lkdn|qat|recipes|train|compare-optimizers|report)\b|\.pth|--gpu"
+SLOW = r"mobile-sr (convert|evaluate lkdn|qat|recipes|train|compare-optimizers|report|page)\b|\.pth|--gpu"
 SLOW += r"|compare_networks|measure_released|mixed_precision"
 """Conversions and training, a quarter of a minute to some minutes each: `pytest tests/processes/test_readme.py -m slow`."""
 
@@ -138,7 +139,7 @@ def scratch(tmp_path, shared):
 
 
 def run(words, folder):
-    """Runs a command in the scratch folder, with a cache of its own that has the user's software Vulkan devices."""
+    """Runs a command in the scratch folder, with a cache of its own that has what the user's has of other people's software."""
     for pattern, more in CHANGES.items():
         if re.match(pattern, " ".join(words)):
             words = [*words, *more.split()]
@@ -146,8 +147,9 @@ def run(words, folder):
     program = [sys.executable, "-m", "conversion.commands.main"] if words[0] == "mobile-sr" else [sys.executable, str(ROOT / words[1])]
     cache = folder / "cache/mobile-sr"
     cache.mkdir(parents=True, exist_ok=True)
-    if not (cache / "vulkan").exists():
-        (cache / "vulkan").symlink_to(package_folder())
+    for there in (package_folder(), litert_js.package_folder()):
+        if not (cache / there.name).exists():
+            (cache / there.name).symlink_to(there)
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache.parent)}
     arguments = words[1:] if words[0] == "mobile-sr" else words[2:]
     done = subprocess.run([*program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=1500, check=False)
