@@ -11,6 +11,7 @@ import android.view.LayoutInflater
 import android.view.View
 import android.view.ViewGroup
 import android.widget.TextView
+import org.mobilesr.ModelEntry
 import org.mobilesr.core.RefusedModelException
 import java.io.IOException
 
@@ -90,7 +91,7 @@ class ModelsActivity : Activity() {
         val problem = entry.problem?.let { getString(R.string.models_broken, texts.refusal(it)) }
         val detail = shape?.let {
             val kind = entry.card.recipe ?: it.input.type.name.lowercase()
-            getString(R.string.models_detail, it.scale, it.tileWidth, it.tileHeight, entry.card.halo, kind)
+            getString(R.string.models_detail, it.scale, it.tileWidth, it.tileHeight, kind)
         }
         val checksum = entry.card.sha256?.let { getString(R.string.models_checksum, it.take(SHORT)) }
         val rights = listOfNotNull(entry.card.credit, entry.card.licence).joinToString(" · ").ifEmpty { null }

@@ -17,9 +17,9 @@ import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Test
 import org.junit.runner.RunWith
+import org.mobilesr.Photo
 import org.mobilesr.core.Accelerator
 import org.mobilesr.core.BenchmarkResult
-import org.mobilesr.core.CancelToken
 import org.mobilesr.core.CheckResult
 import org.mobilesr.core.EngineRequest
 import org.mobilesr.core.EngineSelector
@@ -130,7 +130,7 @@ class ScreenshotTest {
         val model = shownModel()
         val selection = EngineSelector(services.runtime, model).select(EngineRequest(Accelerator.CPU), null)
         val target = File(services.results, "garden.png")
-        val result = selection.engine.use { photo.open(Reading.WHOLE).use { UpscaleTask(model, selection).run(it, target, CancelToken()) {} } }
+        val result = selection.engine.use { photo.open(Reading.WHOLE).use { UpscaleTask(model, selection).run(it, target) } }
         val ran = EngineRequest(if (fallback == null) Accelerator.GPU else Accelerator.CPU)
         val finished = Finished(photo, result.copy(ran = ran, fallback = fallback, seconds = result.tiles * 0.0183), null)
         return ScreenState.Done(listOf(finished), emptyList(), model.card.name, photo.preview(1600), Photo.of(target, null).preview(1600))
@@ -139,7 +139,7 @@ class ScreenshotTest {
     /** The first model that ships, so that the pictures are honest; before there is one, a generated one. */
     private fun shownModel(): LoadedModel {
         val card = ModelCard.list(File(Made.shipped, "models.json").readText()).firstOrNull()
-        return card?.let { LoadedModel.open(File(Made.shipped, it.file), it, services.runtime.types) } ?: services.models.usable().first().model!!
+        return card?.let { LoadedModel.open(File(Made.shipped, it.file), it, services.runtime.types) } ?: services.models.usable().first().models.first()
     }
 
     private fun measured() = BenchmarkResult(

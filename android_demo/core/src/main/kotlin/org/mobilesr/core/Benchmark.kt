@@ -9,7 +9,12 @@ package org.mobilesr.core
  */
 data class BenchmarkPlan(val request: EngineRequest, val warmup: Int = 5, val runs: Int = 30) {
     init {
-        require(warmup >= 1 && runs >= 1) { "at least one warm-up and one run" }
+        require(warmup in 1..MOST && runs in 1..MOST) { "1 to $MOST warm-ups and runs, not $warmup and $runs" }
+    }
+
+    companion object {
+        /** Enough for half an hour of the fastest model, and far from any overflow. */
+        const val MOST = 10_000
     }
 }
 
@@ -43,6 +48,7 @@ data class BenchmarkResult(
 class BenchmarkRunner(
     private val factory: EngineFactory,
     private val device: String,
+    private val trial: GpuTrial? = null,
     private val thermal: () -> Thermal = { Thermal.UNKNOWN },
     private val nowNanos: () -> Long = System::nanoTime,
 ) {
@@ -62,7 +68,7 @@ class BenchmarkRunner(
     ): BenchmarkResult {
         val before = thermal()
         val start = nowNanos()
-        val selection = EngineSelector(factory, model).select(plan.request, golden)
+        val selection = EngineSelector(factory, model, trial).select(plan.request, golden)
         val initMs = (nowNanos() - start) * NANOS_TO_MS
         return selection.engine.use { engine ->
             val input = SyntheticTile.make(model.shape, model.card.range)
@@ -98,7 +104,7 @@ class BenchmarkRunner(
     /** Output pixels that one tile inside a large picture contributes. */
     private fun keptMegapixels(model: LoadedModel): Double {
         val scale = model.shape.scale.toDouble()
-        return (model.shape.tileWidth - 2 * model.card.halo) * (model.shape.tileHeight - 2 * model.card.halo) * scale * scale / 1e6
+        return (model.shape.tileWidth - 2 * model.halo) * (model.shape.tileHeight - 2 * model.halo) * scale * scale / 1e6
     }
 
     private companion object {

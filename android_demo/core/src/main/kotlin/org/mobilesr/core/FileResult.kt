@@ -12,15 +12,16 @@ object FileResult {
     private const val BUFFER = 1 shl 16
 
     /**
-     * Lets [write] fill a temporary file beside [target] and renames it when done; whatever [write]
-     * throws, nothing is left.
+     * Lets [write] fill a temporary file beside [target], [complete] work on it, and renames it when done; whatever they
+     * throw, nothing is left.
      */
-    fun write(target: File, write: (OutputStream) -> Unit): File {
+    fun write(target: File, complete: (File) -> Unit = {}, write: (OutputStream) -> Unit): File {
         val part = File(target.path + SUFFIX)
         try {
             part.outputStream().use { file ->
                 BufferedOutputStream(file, BUFFER).use { write(it) }
             }
+            complete(part)
             if (!part.renameTo(target)) throw IOException("cannot rename ${part.name} to ${target.name}")
         } finally {
             part.delete()

@@ -4,18 +4,23 @@ package org.mobilesr.core
 import java.io.File
 import java.security.MessageDigest
 
-/** A checked model: where it lies, what people know about it, what its tensors say. */
-data class LoadedModel(val file: File, val card: ModelCard, val shape: ModelShape) {
+/**
+ * A checked model: where it lies, what people know about it, what its tensors say.
+ *
+ * @property sha256 of the file, lower case hexadecimal
+ */
+data class LoadedModel(val file: File, val card: ModelCard, val shape: ModelShape, val sha256: String) {
+    /** Low-resolution pixels around each kept part: what the network needs, as far as half of the tile stays core. */
+    val halo: Int get() = card.haloIn(shape)
+
     companion object {
         /** Checks [file] against [card]. @throws RefusedModelException with the first thing wrong */
         fun open(file: File, card: ModelCard, types: Set<TensorType>): LoadedModel {
-            card.sha256?.let { expected ->
-                val actual = sha256(file)
-                if (actual != expected) throw RefusedModelException(Refusal.CHECKSUM, actual.take(12))
-            }
+            val actual = sha256(file)
+            if (card.sha256 != null && card.sha256 != actual) throw RefusedModelException(Refusal.CHECKSUM, actual.take(12))
             val shape = ModelShape.of(readTensors(file), types)
             card.requireFits(shape)
-            return LoadedModel(file, card, shape)
+            return LoadedModel(file, card, shape, actual)
         }
 
         /** Checks a file that the user added and makes its card. @throws RefusedModelException as above */
@@ -24,7 +29,7 @@ data class LoadedModel(val file: File, val card: ModelCard, val shape: ModelShap
             val shape = ModelShape.of(tensors, types)
             val card = ModelCard.ofUserFile(displayName, tensors, shape)
             card.requireFits(shape)
-            return LoadedModel(file, card, shape)
+            return LoadedModel(file, card, shape, sha256(file))
         }
 
         /** SHA-256 of [file], lower case hexadecimal. */

@@ -10,7 +10,7 @@ data class GoldenFiles(val input: String, val output: String)
  * @property file name of the .tflite beside the card
  * @property sha256 of the file, lower case hexadecimal; null for a file that the user added
  * @property tileHeight low-resolution pixels, null if the card does not say
- * @property halo low-resolution pixels
+ * @property halo low-resolution pixels that the network needs around a kept part, whatever the tile
  */
 data class ModelCard(
     val name: String,
@@ -33,10 +33,16 @@ data class ModelCard(
         if (said != listOf(shape.scale, shape.tileWidth, shape.tileHeight)) {
             throw RefusedModelException(Refusal.CARD, "$said / ${listOf(shape.scale, shape.tileWidth, shape.tileHeight)}")
         }
-        if (2 * halo >= minOf(shape.tileWidth, shape.tileHeight)) {
-            throw RefusedModelException(Refusal.HALO, "$halo / ${shape.tileWidth}x${shape.tileHeight}")
-        }
+        if (2 * haloIn(shape) < halo) throw RefusedModelException(Refusal.HALO, "$halo / ${shape.tileWidth}x${shape.tileHeight}")
     }
+
+    /**
+     * The halo that a tile of [shape] is given, low-resolution pixels.
+     *
+     * At least half of each side stays core, or most of the work would be thrown away; a network that needs more is better
+     * exported with a larger tile. [requireFits] refuses a tile that can give less than half of the need: seams would show.
+     */
+    fun haloIn(shape: ModelShape): Int = minOf(halo, minOf(shape.tileWidth, shape.tileHeight) / 4)
 
     companion object {
         private const val SCHEMA = 1

@@ -7,10 +7,10 @@ object OutputName {
     private const val NAMELESS = "image"
     private val UNSAFE = Regex("[^\\p{L}\\p{N} ._()+-]")
 
-    /** `IMG_1234.jpg` with scale 4 and `lkdn-s-x4` gives `IMG_1234_x4_lkdn-s.png`. */
-    fun of(photo: String?, scale: Int, model: String): String {
+    /** `IMG_1234.jpg` with scale 4 and `lkdn-s-x4` gives `IMG_1234_x4_lkdn-s.png`, or `.jpg` for another [format]. */
+    fun of(photo: String?, scale: Int, model: String, format: PictureFormat = PictureFormat.PNG): String {
         val stem = clean(photo.orEmpty().substringAfterLast('/').substringBeforeLast('.').take(LONGEST)).ifEmpty { NAMELESS }
-        return "${stem}_x${scale}_${clean(model.removeSuffix("-x$scale"))}.png"
+        return "${stem}_x${scale}_${clean(model.removeSuffix("-x$scale"))}.${format.extension}"
     }
 
     private fun clean(text: String): String = UNSAFE.replace(text, "_").trim(' ', '.')

@@ -22,6 +22,9 @@ sealed interface CheckResult {
 
     /** The engine failed; [message] is the runtime's. */
     data class Failed(val message: String) : CheckResult
+
+    /** It was not asked: the last trial of the same program crashed the app or hung. */
+    data class Distrusted(val how: BadTrial) : CheckResult
 }
 
 /**
