@@ -25,14 +25,14 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
 /** The runtime of this flavor. */
-fun runtimeFactory(context: Context): EngineFactory = ClassicFactory(File(context.codeCacheDir, "gpu"))
+public fun runtimeFactory(context: Context): EngineFactory = ClassicFactory(File(context.codeCacheDir, "gpu"))
 
 /** Loads models with the Interpreter; compiled GPU programs are kept in [programs]. */
-class ClassicFactory(private val programs: File) : EngineFactory {
-    override val runtime = "TensorFlow Lite Interpreter"
-    override val types = setOf(TensorType.FLOAT32, TensorType.INT8, TensorType.UINT8)
+public class ClassicFactory(private val programs: File) : EngineFactory {
+    override val runtime: String = "TensorFlow Lite Interpreter"
+    override val types: Set<TensorType> = setOf(TensorType.FLOAT32, TensorType.INT8, TensorType.UINT8)
 
-    override val fingerprint get() = "$runtime ${TensorFlowLite.runtimeVersion()}|${Build.FINGERPRINT}"
+    override val fingerprint: String get() = "$runtime ${TensorFlowLite.runtimeVersion()}|${Build.FINGERPRINT}"
 
     override fun create(model: LoadedModel, request: EngineRequest): TileEngine = translated {
         val delegate = if (request.accelerator == Accelerator.GPU) gpu(model, request) else null

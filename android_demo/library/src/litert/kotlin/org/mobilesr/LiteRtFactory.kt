@@ -22,14 +22,14 @@ import org.mobilesr.core.programKey
 import java.io.File
 
 /** The runtime of this flavor. */
-fun runtimeFactory(context: Context): EngineFactory = LiteRtFactory(File(context.codeCacheDir, "gpu"))
+public fun runtimeFactory(context: Context): EngineFactory = LiteRtFactory(File(context.codeCacheDir, "gpu"))
 
 /** Loads models with LiteRT; compiled GPU programs are kept in [programs]. */
-class LiteRtFactory(private val programs: File) : EngineFactory {
-    override val runtime = "LiteRT CompiledModel"
-    override val types = setOf(TensorType.FLOAT32, TensorType.INT8)
+public class LiteRtFactory(private val programs: File) : EngineFactory {
+    override val runtime: String = "LiteRT CompiledModel"
+    override val types: Set<TensorType> = setOf(TensorType.FLOAT32, TensorType.INT8)
 
-    override val fingerprint = "$runtime $VERSION|${Build.FINGERPRINT}"
+    override val fingerprint: String = "$runtime $VERSION|${Build.FINGERPRINT}"
 
     // one for each thread that runs models, never closed: the process ends first
     private val environment = ThreadLocal.withInitial { Environment.create() }

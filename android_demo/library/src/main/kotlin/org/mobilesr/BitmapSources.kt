@@ -16,7 +16,7 @@ import java.io.File
 import java.io.IOException
 
 /** The decoder of [file]'s rectangles, null if its format has none. */
-fun regionDecoder(file: File): BitmapRegionDecoder? = try {
+public fun regionDecoder(file: File): BitmapRegionDecoder? = try {
     @Suppress("DEPRECATION") // the newer call needs API 31
     BitmapRegionDecoder.newInstance(file.path, false)
 } catch (_: IOException) {
@@ -24,14 +24,14 @@ fun regionDecoder(file: File): BitmapRegionDecoder? = try {
 }
 
 /** Decode as 8-bit sRGB: wide-gamut and HDR pictures are converted by the decoder. */
-fun srgb() = BitmapFactory.Options().apply {
+public fun srgb(): BitmapFactory.Options = BitmapFactory.Options().apply {
     inPreferredConfig = Bitmap.Config.ARGB_8888
     inPreferredColorSpace = ColorSpace.get(ColorSpace.Named.SRGB)
     inScaled = false
 }
 
 /** [bitmap] turned upright; the given one is recycled if it had to be turned. */
-fun upright(bitmap: Bitmap, orientation: Orientation): Bitmap {
+public fun upright(bitmap: Bitmap, orientation: Orientation): Bitmap {
     if (orientation == Orientation.NORMAL) return bitmap
     val matrix = Matrix()
     if (orientation.transposed) matrix.setValues(floatArrayOf(0f, 1f, 0f, 1f, 0f, 0f, 0f, 0f, 1f))
@@ -56,7 +56,7 @@ internal fun Bitmap.asNumbers(): Bitmap = apply {
 }
 
 /** A bitmap of [pixels], row-major, which are colors of [color]. */
-fun bitmapOf(pixels: IntArray, width: Int, height: Int, color: ColorSpaceTag): Bitmap {
+public fun bitmapOf(pixels: IntArray, width: Int, height: Int, color: ColorSpaceTag): Bitmap {
     val bitmap = Bitmap.createBitmap(width, height, Bitmap.Config.ARGB_8888)
     bitmap.setPixels(pixels, 0, width, 0, 0, width, height)
     return bitmap.apply { markAs(color) }
@@ -65,6 +65,12 @@ fun bitmapOf(pixels: IntArray, width: Int, height: Int, color: ColorSpaceTag): B
 /** Says what the numbers of a bitmap stand for. */
 internal fun Bitmap.markAs(color: ColorSpaceTag) {
     if (canKeepWide && color == ColorSpaceTag.DISPLAY_P3) setColorSpace(ColorSpace.get(ColorSpace.Named.DISPLAY_P3))
+}
+
+/** Gives a bitmap whose numbers came from [other] that one's color space. */
+internal fun Bitmap.markLike(other: Bitmap) {
+    val space = other.colorSpace
+    if (canKeepWide && space != null) setColorSpace(space)
 }
 
 /** A decoded picture. */

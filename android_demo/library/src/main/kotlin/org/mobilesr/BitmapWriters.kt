@@ -13,10 +13,10 @@ import java.io.IOException
 import java.io.OutputStream
 
 /** Largest side of a WebP, pixels. */
-const val LARGEST_WEBP = 16383
+public const val LARGEST_WEBP: Int = 16383
 
 /** Android's own encoders. */
-class BitmapWriters(private val free: () -> FreeMemory) : OtherWriters {
+public class BitmapWriters(private val free: () -> FreeMemory) : OtherWriters {
     override fun open(spec: PictureSpec, out: OutputStream): PictureWriter? {
         if (spec.format != PictureFormat.WEBP) return null
         if (maxOf(spec.width, spec.height) > LARGEST_WEBP) throw IOException("a WebP has at most $LARGEST_WEBP pixels a side, not ${spec.width}x${spec.height}")

@@ -21,7 +21,7 @@ import java.io.IOException
  *
  * @property problem why it cannot be used, null for a good one
  */
-data class ModelEntry(val card: ModelCard, val builtIn: Boolean, val model: LoadedModel?, val problem: RefusedModelException?) {
+public data class ModelEntry(val card: ModelCard, val builtIn: Boolean, val model: LoadedModel?, val problem: RefusedModelException?) {
     /** Stable across starts; the same for all tiles of one network. */
     val id: String get() = if (builtIn) "built-in/${card.name}" else "own/${card.file}"
 }
@@ -31,21 +31,21 @@ data class ModelEntry(val card: ModelCard, val builtIn: Boolean, val model: Load
  *
  * @property variants at least one, all of them usable
  */
-class UsableModel(val id: String, val variants: List<ModelEntry>) {
-    val name: String get() = variants.first().card.name
-    val scale: Int get() = variants.first().model!!.shape.scale
-    val models: List<LoadedModel> get() = variants.mapNotNull { it.model }
+public class UsableModel(public val id: String, public val variants: List<ModelEntry>) {
+    public val name: String get() = variants.first().card.name
+    public val scale: Int get() = variants.first().model!!.shape.scale
+    public val models: List<LoadedModel> get() = variants.mapNotNull { it.model }
 
     /** The entry of one of [models]. */
-    fun entryOf(model: LoadedModel): ModelEntry = variants.first { it.model == model }
+    public fun entryOf(model: LoadedModel): ModelEntry = variants.first { it.model == model }
 
-    override fun equals(other: Any?) = other is UsableModel && other.id == id && other.models == models
+    override fun equals(other: Any?): Boolean = other is UsableModel && other.id == id && other.models == models
 
-    override fun hashCode() = id.hashCode()
+    override fun hashCode(): Int = id.hashCode()
 }
 
 /** Lists, adds, removes and opens models. Reads files: not for the main thread, but for [choose] once the list is known. */
-class ModelStore(private val context: Context, private val runtime: EngineFactory) {
+public class ModelStore(private val context: Context, private val runtime: EngineFactory) {
     private val own = File(context.filesDir, "models").apply { mkdirs() }
     private val unpacked = File(context.filesDir, "built-in").apply { mkdirs() }
 
@@ -54,13 +54,13 @@ class ModelStore(private val context: Context, private val runtime: EngineFactor
     private var entries: List<ModelEntry>? = null
 
     /** All files, those that cannot be used included. */
-    fun all(): List<ModelEntry> = entries ?: synchronized(this) { entries ?: (builtIn() + added()).also { entries = it } }
+    public fun all(): List<ModelEntry> = entries ?: synchronized(this) { entries ?: (builtIn() + added()).also { entries = it } }
 
     /** The networks that can run. */
-    fun usable(): List<UsableModel> = all().filter { it.model != null }.groupBy { it.id }.map { (id, variants) -> UsableModel(id, variants) }
+    public fun usable(): List<UsableModel> = all().filter { it.model != null }.groupBy { it.id }.map { (id, variants) -> UsableModel(id, variants) }
 
     /** The network with this id, else the first one, null if there is none. */
-    fun choose(id: String?): UsableModel? = usable().let { list -> list.firstOrNull { it.id == id } ?: list.firstOrNull() }
+    public fun choose(id: String?): UsableModel? = usable().let { list -> list.firstOrNull { it.id == id } ?: list.firstOrNull() }
 
     /**
      * Copies a .tflite file into the app.
@@ -68,7 +68,7 @@ class ModelStore(private val context: Context, private val runtime: EngineFactor
      * @throws RefusedModelException if it cannot be run; nothing is kept of it then
      * @throws IOException if it cannot be read
      */
-    fun add(uri: Uri): ModelEntry {
+    public fun add(uri: Uri): ModelEntry {
         val shown = context.contentResolver.displayName(uri) ?: uri.lastPathSegment ?: "model"
         val name = shown.substringAfterLast('/').removeSuffix(EXTENSION).replace(Regex("[^\\w .()+-]"), "_").trimStart('.').ifEmpty { "model" }
         val file = File(own, name + EXTENSION)
@@ -94,14 +94,14 @@ class ModelStore(private val context: Context, private val runtime: EngineFactor
 
     /** Deletes a model that the user added. */
     @Synchronized
-    fun remove(entry: ModelEntry) {
+    public fun remove(entry: ModelEntry) {
         require(!entry.builtIn) { "built-in models stay" }
         File(own, entry.card.file).delete()
         entries = null
     }
 
     /** The golden tile of [entry], null if it has none. @throws RefusedModelException if it cannot be read */
-    fun golden(entry: ModelEntry): GoldenTile? {
+    public fun golden(entry: ModelEntry): GoldenTile? {
         val model = entry.model ?: return null
         val files = entry.card.golden ?: return null
         val shape = model.shape

@@ -25,16 +25,16 @@ import java.io.InputStream
 import java.io.OutputStream
 
 /** The file is no picture that this device can decode. */
-class UnreadablePhotoException(message: String) : IOException(message)
+public class UnreadablePhotoException(message: String) : IOException(message)
 
 /** The file is larger than a photo can be; bytes. */
-class OversizedFileException(val limit: Long) : IOException("more than $limit bytes")
+public class OversizedFileException(public val limit: Long) : IOException("more than $limit bytes")
 
 /** The app that hands out the file broke down; its own exceptions may be of any kind. */
-class ProviderException(cause: RuntimeException) : IOException("${cause.javaClass.simpleName}: ${cause.message}", cause)
+public class ProviderException(cause: RuntimeException) : IOException("${cause.javaClass.simpleName}: ${cause.message}", cause)
 
 /** The name that the provider of [uri] shows to people; null if it has none. */
-fun ContentResolver.displayName(uri: Uri): String? = try {
+public fun ContentResolver.displayName(uri: Uri): String? = try {
     query(uri, arrayOf(OpenableColumns.DISPLAY_NAME), null, null, null)?.use { if (it.moveToFirst()) it.getString(0) else null }
 } catch (_: RuntimeException) {
     null // the file itself decides whether the provider can be read
@@ -48,29 +48,29 @@ fun ContentResolver.displayName(uri: Uri): String? = try {
  * @property mime as the decoder names the format
  * @property color what its pixels are read as: Display P3 for photos with more colors than sRGB
  */
-class Photo private constructor(
-    val file: File,
-    val name: String?,
-    val width: Int,
-    val height: Int,
-    val orientation: Orientation,
-    val mime: String?,
-    val color: ColorSpaceTag,
+public class Photo private constructor(
+    public val file: File,
+    public val name: String?,
+    public val width: Int,
+    public val height: Int,
+    public val orientation: Orientation,
+    public val mime: String?,
+    public val color: ColorSpaceTag,
     private val storedWidth: Int,
     private val storedHeight: Int,
 ) {
     /** True if rectangles can be decoded without decoding the rest. */
-    val hasRegions: Boolean by lazy { regionDecoder(file)?.also { it.recycle() } != null }
+    public val hasRegions: Boolean by lazy { regionDecoder(file)?.also { it.recycle() } != null }
 
     /** False promises that every pixel is opaque: what a small version of the picture says, where the format has a choice. */
-    val hasAlpha: Boolean by lazy {
+    public val hasAlpha: Boolean by lazy {
         if (mime == "image/jpeg") return@lazy false
         val small = BitmapFactory.decodeFile(file.path, decoding().apply { inSampleSize = sampleFor(ALPHA_SIDE) })
         (small?.hasAlpha() ?: true).also { small?.recycle() }
     }
 
     /** Opens the pixels, upright, in [color]. @throws UnreadablePhotoException if they cannot be decoded */
-    fun open(reading: Reading): OpenPhoto = when (reading) {
+    public fun open(reading: Reading): OpenPhoto = when (reading) {
         Reading.WHOLE -> {
             val bitmap = decodeWhole()
             OpenPhoto(OrientedSource(BitmapSource(bitmap, hasAlpha), orientation)) { bitmap.recycle() }
@@ -83,7 +83,7 @@ class Photo private constructor(
     }
 
     /** An upright picture of at most about [longest] pixels a side, for the screen. */
-    fun preview(longest: Int): Bitmap {
+    public fun preview(longest: Int): Bitmap {
         val options = decoding().apply {
             inSampleSize = sampleFor(longest)
             inPremultiplied = true // views draw no other
@@ -111,11 +111,11 @@ class Photo private constructor(
         inPremultiplied = false
     }
 
-    companion object {
+    public companion object {
         private const val ALPHA_SIDE = 256
 
         /** No camera writes half as much; a cloud provider could send without end. */
-        const val MOST_BYTES = 512L shl 20
+        public const val MOST_BYTES: Long = 512L shl 20
 
         /**
          * Copies the picture behind [uri] into [target].
@@ -123,14 +123,14 @@ class Photo private constructor(
          * @throws IOException if it cannot be read
          * @throws java.util.concurrent.CancellationException once [cancel] is set
          */
-        fun import(context: Context, uri: Uri, target: File, cancel: CancelToken = CancelToken()): Photo {
+        public fun import(context: Context, uri: Uri, target: File, cancel: CancelToken = CancelToken()): Photo {
             val resolver = context.contentResolver
             FileResult.write(target) { out -> open(resolver, uri).use { copy(it, out, cancel) } }
             return of(target, resolver.displayName(uri) ?: uri.lastPathSegment)
         }
 
         /** Measures the picture in [file]. @throws UnreadablePhotoException if it is none */
-        fun of(file: File, name: String?): Photo {
+        public fun of(file: File, name: String?): Photo {
             val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
             BitmapFactory.decodeFile(file.path, bounds)
             if (bounds.outWidth <= 0 || bounds.outHeight <= 0) throw UnreadablePhotoException("$name")
@@ -183,6 +183,6 @@ class Photo private constructor(
 }
 
 /** Pixels of a photo that hold memory or a decoder until they are closed. */
-class OpenPhoto(source: PixelSource, private val release: () -> Unit) : PixelSource by source, Closeable {
-    override fun close() = release()
+public class OpenPhoto(source: PixelSource, private val release: () -> Unit) : PixelSource by source, Closeable {
+    override fun close(): Unit = release()
 }

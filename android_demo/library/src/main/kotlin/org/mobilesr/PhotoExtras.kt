@@ -17,7 +17,7 @@ import java.io.ByteArrayOutputStream
  *
  * The gain map keeps its own size, which may be any; turned upright it is encoded anew.
  */
-fun extrasOf(photo: Photo, width: Int, height: Int, format: PictureFormat, keep: Keep): Extras = Extras(
+public fun extrasOf(photo: Photo, width: Int, height: Int, format: PictureFormat, keep: Keep): Extras = Extras(
     color = photo.color,
     exif = Exif.forResult(Exif.read(photo.file), width, height, keep),
     gainMap = if (format == PictureFormat.JPEG && photo.mime == "image/jpeg") GainMap.read(photo.file)?.let { turned(it, photo.orientation) } else null,

@@ -9,7 +9,7 @@ import org.mobilesr.core.Pacer
 import org.mobilesr.core.Thermal
 
 /** The phone's own report of how hot it is. */
-fun thermalOf(context: Context): Thermal {
+public fun thermalOf(context: Context): Thermal {
     if (Build.VERSION.SDK_INT < Build.VERSION_CODES.Q) return Thermal.UNKNOWN
     return when (context.getSystemService(PowerManager::class.java)!!.currentThermalStatus) {
         PowerManager.THERMAL_STATUS_NONE -> Thermal.NONE
@@ -29,7 +29,7 @@ fun thermalOf(context: Context): Thermal {
  * @param thermal asked before every tile: a call into the system, so at most every [everyMs] milliseconds
  * @param onPause told when a pause begins (true) and ends
  */
-class ThermalPacer(
+public class ThermalPacer(
     private val thermal: () -> Thermal,
     private val everyMs: Long = 2000,
     private val nowMs: () -> Long = { System.nanoTime() / 1_000_000 },

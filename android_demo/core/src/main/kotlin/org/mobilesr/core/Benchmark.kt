@@ -7,19 +7,19 @@ package org.mobilesr.core
  * @property warmup tiles that are run and not counted
  * @property runs tiles that are counted
  */
-data class BenchmarkPlan(val request: EngineRequest, val warmup: Int = 5, val runs: Int = 30) {
+public data class BenchmarkPlan(val request: EngineRequest, val warmup: Int = 5, val runs: Int = 30) {
     init {
         require(warmup in 1..MOST && runs in 1..MOST) { "1 to $MOST warm-ups and runs, not $warmup and $runs" }
     }
 
-    companion object {
+    public companion object {
         /** Enough for half an hour of the fastest model, and far from any overflow. */
-        const val MOST = 10_000
+        public const val MOST: Int = 10_000
     }
 }
 
 /** The phone's own report of how hot it is; UNKNOWN before Android 10. */
-enum class Thermal { UNKNOWN, NONE, LIGHT, MODERATE, SEVERE, CRITICAL, EMERGENCY, SHUTDOWN }
+public enum class Thermal { UNKNOWN, NONE, LIGHT, MODERATE, SEVERE, CRITICAL, EMERGENCY, SHUTDOWN }
 
 /**
  * What was measured; all times in milliseconds.
@@ -28,7 +28,7 @@ enum class Thermal { UNKNOWN, NONE, LIGHT, MODERATE, SEVERE, CRITICAL, EMERGENCY
  * @property initMs loading, compiling and self-check
  * @property megapixelsPerSecond of output, kept pixels only, at the median
  */
-data class BenchmarkResult(
+public data class BenchmarkResult(
     val model: String,
     val recipe: String?,
     val runtime: String,
@@ -45,7 +45,7 @@ data class BenchmarkResult(
 )
 
 /** Runs a [BenchmarkPlan]. Call on the [EngineThread]. */
-class BenchmarkRunner(
+public class BenchmarkRunner(
     private val factory: EngineFactory,
     private val device: String,
     private val trial: GpuTrial? = null,
@@ -59,7 +59,7 @@ class BenchmarkRunner(
      * @param progress is told after each tile, warm-up included
      * @throws java.util.concurrent.CancellationException once [cancel] is set
      */
-    fun run(
+    public fun run(
         model: LoadedModel,
         golden: GoldenTile?,
         plan: BenchmarkPlan,

@@ -4,7 +4,7 @@ package org.mobilesr.core
 import java.io.File
 
 /** Counts the fast cores of the device. */
-object CpuThreads {
+public object CpuThreads {
     private const val MOST = 4
 
     /** A core is fast from this part of the fastest one's clock on. */
@@ -16,7 +16,7 @@ object CpuThreads {
      * @param cpus the folder in which the kernel describes its cores
      * @param cores number of cores, used if the kernel does not tell their clocks
      */
-    fun choose(cpus: File = File("/sys/devices/system/cpu"), cores: Int = Runtime.getRuntime().availableProcessors()): Int {
+    public fun choose(cpus: File = File("/sys/devices/system/cpu"), cores: Int = Runtime.getRuntime().availableProcessors()): Int {
         val clocks = cpus.listFiles { file -> file.name.matches(Regex("cpu\\d+")) }.orEmpty().mapNotNull { clock(it) }
         val fastest = clocks.maxOrNull() ?: return cores.coerceIn(1, MOST)
         return clocks.count { it >= FAST * fastest }.coerceIn(1, MOST)

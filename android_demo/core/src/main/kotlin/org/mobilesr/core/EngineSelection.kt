@@ -9,25 +9,25 @@ package org.mobilesr.core
  * @property gpuProblem why the GPU is not used although it was asked for, null if it is used or was not wanted
  * @property check the self-check of [engine]; null if there was no tile to check with
  */
-class Selection(
-    val engine: TileEngine,
-    val wanted: EngineRequest,
-    val gpuProblem: CheckResult?,
-    val check: CheckResult?,
+public class Selection(
+    public val engine: TileEngine,
+    public val wanted: EngineRequest,
+    public val gpuProblem: CheckResult?,
+    public val check: CheckResult?,
 ) {
-    val runs: EngineRequest get() = engine.request
-    val fellBack: Boolean get() = gpuProblem != null
+    public val runs: EngineRequest get() = engine.request
+    public val fellBack: Boolean get() = gpuProblem != null
 }
 
 /** The model computes wrong results even on the CPU; there is nothing to fall back to. */
-class UnusableModelException(val check: CheckResult) : Exception(check.toString())
+public class UnusableModelException(public val check: CheckResult) : Exception(check.toString())
 
 /**
  * Chooses and proves engines for [model]. Call on the [EngineThread].
  *
  * @param trial remembers GPUs that took the process with them; null trusts them
  */
-class EngineSelector(private val factory: EngineFactory, private val model: LoadedModel, private val trial: GpuTrial? = null) {
+public class EngineSelector(private val factory: EngineFactory, private val model: LoadedModel, private val trial: GpuTrial? = null) {
     private val selfCheck = SelfCheck(model.card.range)
 
     /**
@@ -39,7 +39,7 @@ class EngineSelector(private val factory: EngineFactory, private val model: Load
      * @throws UnusableModelException if the CPU contradicts the golden tile too
      * @throws EngineException if the CPU cannot load the model
      */
-    fun select(request: EngineRequest, golden: GoldenTile?): Selection {
+    public fun select(request: EngineRequest, golden: GoldenTile?): Selection {
         if (request.accelerator == Accelerator.CPU) return onCpu(request, golden, null)
         val key = programKey(model, request, factory.fingerprint)
         trial?.badTrial(key)?.let { return onCpu(request, golden, CheckResult.Distrusted(it)) }
@@ -85,9 +85,9 @@ class EngineSelector(private val factory: EngineFactory, private val model: Load
 }
 
 /** A tile with smooth colour, edges and texture, for models that bring no golden tile, and for timing. */
-object SyntheticTile {
+public object SyntheticTile {
     /** One input tile of [shape] in [range]. */
-    fun make(shape: ModelShape, range: ValueRange): FloatArray {
+    public fun make(shape: ModelShape, range: ValueRange): FloatArray {
         val values = FloatArray(shape.tileWidth * shape.tileHeight * 3)
         var o = 0
         for (y in 0 until shape.tileHeight) {

@@ -15,15 +15,15 @@ import java.util.concurrent.TimeUnit
  *
  * @param onUncaught is told of whatever [post]ed work throws, errors of the virtual machine included
  */
-class EngineThread(private val name: String = "engine", private val onUncaught: (Throwable) -> Unit = {}) : AutoCloseable {
+public class EngineThread(private val name: String = "engine", private val onUncaught: (Throwable) -> Unit = {}) : AutoCloseable {
     private var executor = start()
 
     /** Queues [work]; what it throws is in the future. */
     @Synchronized
-    fun <T> submit(work: () -> T): Future<T> = executor.submit(Callable { work() })
+    public fun <T> submit(work: () -> T): Future<T> = executor.submit(Callable { work() })
 
     /** Queues [work] whose result nobody waits for. */
-    fun post(work: () -> Unit) {
+    public fun post(work: () -> Unit) {
         submit {
             try {
                 work()
@@ -35,7 +35,7 @@ class EngineThread(private val name: String = "engine", private val onUncaught: 
 
     /** Leaves a thread that hangs to itself; what was queued behind it goes on on a fresh one. */
     @Synchronized
-    fun abandon() {
+    public fun abandon() {
         val waiting = executor.shutdownNow()
         executor = start()
         waiting.forEach { executor.execute(it) }
@@ -43,7 +43,7 @@ class EngineThread(private val name: String = "engine", private val onUncaught: 
 
     /** Lets queued work end, takes no more. */
     @Synchronized
-    override fun close() = executor.shutdown()
+    override fun close(): Unit = executor.shutdown()
 
     private fun start() = ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, LinkedBlockingQueue()) { work ->
         Thread(work, name).apply { isDaemon = true }

@@ -9,9 +9,9 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
 /** An EXIF block: a small TIFF file. It is edited where it stands, so that offsets inside (maker notes) stay true. */
-object Exif {
+public object Exif {
     /** The block of [file], a JPEG, PNG or WebP; null if it has none or is damaged. */
-    fun read(file: File): ByteArray? = try {
+    public fun read(file: File): ByteArray? = try {
         file.inputStream().buffered().use { input ->
             input.mark(HEAD)
             val head = ByteArray(HEAD).also { DataInputStream(input).readFully(it) }
@@ -34,7 +34,7 @@ object Exif {
      * @param height of the result, pixels
      * @return null if there is nothing to keep, or [tiff] is damaged
      */
-    fun forResult(tiff: ByteArray?, width: Int, height: Int, keep: Keep): ByteArray? {
+    public fun forResult(tiff: ByteArray?, width: Int, height: Int, keep: Keep): ByteArray? {
         if (tiff == null || keep == Keep.NONE) return null
         return try {
             Editor(tiff.copyOf()).correct(width, height, keep == Keep.ALL)

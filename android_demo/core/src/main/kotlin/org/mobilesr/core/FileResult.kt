@@ -7,7 +7,7 @@ import java.io.IOException
 import java.io.OutputStream
 
 /** Writes files that are never seen half-written. */
-object FileResult {
+public object FileResult {
     private const val SUFFIX = ".part"
     private const val BUFFER = 1 shl 16
 
@@ -15,7 +15,7 @@ object FileResult {
      * Lets [write] fill a temporary file beside [target], [complete] work on it, and renames it when done; whatever they
      * throw, nothing is left.
      */
-    fun write(target: File, complete: (File) -> Unit = {}, write: (OutputStream) -> Unit): File {
+    public fun write(target: File, complete: (File) -> Unit = {}, write: (OutputStream) -> Unit): File {
         val part = File(target.path + SUFFIX)
         try {
             part.outputStream().use { file ->
@@ -30,7 +30,7 @@ object FileResult {
     }
 
     /** Deletes what a killed process left in [folder]. */
-    fun cleanUp(folder: File) {
+    public fun cleanUp(folder: File) {
         folder.listFiles { file -> file.name.endsWith(SUFFIX) }?.forEach { it.delete() }
     }
 }

@@ -13,13 +13,13 @@ import java.io.RandomAccessFile
  * @property jpeg the small picture as a file of its own
  * @property xmp its packet: how its values are meant; taken over unchanged
  */
-class GainMap(val jpeg: ByteArray, val xmp: String) {
-    companion object {
+public class GainMap(public val jpeg: ByteArray, public val xmp: String) {
+    public companion object {
         private const val NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
         private const val LARGEST = 64 shl 20
 
         /** The gain map inside [file], null if it is no Ultra HDR JPEG. */
-        fun read(file: File): GainMap? = try {
+        public fun read(file: File): GainMap? = try {
             val container = file.inputStream().buffered().use { JpegSegment.findXmp(it) }
             val length = container?.takeIf { NAMESPACE in it && "GainMap" in it }?.let { lengthOf(it) }
             if (length == null || length > minOf(file.length(), LARGEST.toLong())) null else RandomAccessFile(file, "r").use { tail(it, length) }
@@ -44,12 +44,12 @@ class GainMap(val jpeg: ByteArray, val xmp: String) {
 }
 
 /** What makes a JPEG an Ultra HDR one. */
-object UltraHdr {
+public object UltraHdr {
     /** The small picture with its packet, ready to follow the large one: [bare] is a JPEG that starts without either. */
-    fun second(bare: ByteArray, xmp: String): ByteArray = bare.copyOfRange(0, 2) + JpegSegment.xmp(xmp) + bare.copyOfRange(2, bare.size)
+    public fun second(bare: ByteArray, xmp: String): ByteArray = bare.copyOfRange(0, 2) + JpegSegment.xmp(xmp) + bare.copyOfRange(2, bare.size)
 
     /** The segments of the large picture that announce a [second] of [length] bytes; [MultiPicture.patch] completes them. */
-    fun segments(length: Int): List<ByteArray> = listOf(JpegSegment.xmp(container(length)), MultiPicture.segment())
+    public fun segments(length: Int): List<ByteArray> = listOf(JpegSegment.xmp(container(length)), MultiPicture.segment())
 
     private fun container(length: Int) = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"
@@ -61,19 +61,19 @@ object UltraHdr {
 }
 
 /** The multi-picture segment of CIPA DC-007 for two pictures; its numbers are known only when the first is written. */
-object MultiPicture {
+public object MultiPicture {
     private val NAME = "MPF\u0000".toByteArray()
     private const val ENTRIES = 50
 
     /** The segment with zeros for sizes. */
-    fun segment(): ByteArray = JpegSegment.of(0xE2, NAME + content(0, 0, 0))
+    public fun segment(): ByteArray = JpegSegment.of(0xE2, NAME + content(0, 0, 0))
 
     /**
      * Writes the true sizes into [file], whose first picture takes [first] bytes and whose second [second].
      *
      * @throws IOException if the file has no such segment near its start
      */
-    fun patch(file: RandomAccessFile, first: Int, second: Int) {
+    public fun patch(file: RandomAccessFile, first: Int, second: Int) {
         val head = ByteArray(minOf(file.length(), 1L shl 18).toInt()).also { file.seek(0); file.readFully(it) }
         val at = (0..head.size - NAME.size).firstOrNull { i -> NAME.indices.all { head[i + it] == NAME[it] } } ?: throw IOException("no MPF segment")
         val origin = at + NAME.size

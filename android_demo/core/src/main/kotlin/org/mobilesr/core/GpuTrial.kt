@@ -8,7 +8,7 @@ import java.util.concurrent.ScheduledFuture
 import java.util.concurrent.TimeUnit
 
 /** How the last trial of a GPU ended, if not with an answer. */
-enum class BadTrial { CRASHED, HUNG }
+public enum class BadTrial { CRASHED, HUNG }
 
 /**
  * Keeps a note in [file] while a GPU program is compiled and checked.
@@ -19,11 +19,11 @@ enum class BadTrial { CRASHED, HUNG }
  * @param limitMs milliseconds after which a trial counts as hanging
  * @param onHung called once, on a thread of its own, when a trial passes the limit
  */
-class GpuTrial(private val file: File, private val limitMs: Long = LIMIT_MS, private val onHung: () -> Unit = {}) {
+public class GpuTrial(private val file: File, private val limitMs: Long = LIMIT_MS, private val onHung: () -> Unit = {}) {
     private var running: Trial? = null
 
     /** One trial under way. */
-    inner class Trial internal constructor(private val key: String) : AutoCloseable {
+    public inner class Trial internal constructor(private val key: String) : AutoCloseable {
         private val alarm: ScheduledFuture<*> = timer.schedule({ hung() }, limitMs, TimeUnit.MILLISECONDS)
 
         /** The GPU answered, well or badly: no crash. */
@@ -48,14 +48,14 @@ class GpuTrial(private val file: File, private val limitMs: Long = LIMIT_MS, pri
 
     /** Notes that [key] is being tried; close the answer as soon as the GPU has answered. */
     @Synchronized
-    fun begin(key: String): Trial {
+    public fun begin(key: String): Trial {
         note(key, BadTrial.CRASHED)
         return Trial(key).also { running = it }
     }
 
     /** What the last trial of [key] came to, null if there is nothing against it. */
     @Synchronized
-    fun badTrial(key: String): BadTrial? {
+    public fun badTrial(key: String): BadTrial? {
         if (running != null) return null
         val lines = try {
             file.readLines()
@@ -67,7 +67,7 @@ class GpuTrial(private val file: File, private val limitMs: Long = LIMIT_MS, pri
 
     /** Gives the GPU another chance. */
     @Synchronized
-    fun forget() {
+    public fun forget() {
         if (running == null) file.delete()
     }
 
@@ -79,7 +79,7 @@ class GpuTrial(private val file: File, private val limitMs: Long = LIMIT_MS, pri
         }
     }
 
-    companion object {
+    public companion object {
         /** Compiling takes 1 to 15 seconds on the phones we know of. */
         private const val LIMIT_MS = 90_000L
         private val timer = Executors.newSingleThreadScheduledExecutor { Thread(it, "gpu watchdog").apply { isDaemon = true } }

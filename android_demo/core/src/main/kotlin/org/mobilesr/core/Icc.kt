@@ -4,10 +4,10 @@ package org.mobilesr.core
 import java.io.ByteArrayOutputStream
 
 /** The colour spaces that results are written in; both have the tone curve of sRGB. */
-enum class ColorSpaceTag { SRGB, DISPLAY_P3 }
+public enum class ColorSpaceTag { SRGB, DISPLAY_P3 }
 
 /** Makes ICC profiles of version 4: three primaries, one curve. */
-object Icc {
+public object Icc {
     /** Primaries of Display P3, adapted to the profile's white (D50): red, green, blue as XYZ. */
     private val DISPLAY_P3 = listOf(
         doubleArrayOf(0.51512, 0.2412, -0.00105),
@@ -20,7 +20,7 @@ object Icc {
     private val CURVE = doubleArrayOf(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
     /** The profile of Display P3. */
-    val displayP3: ByteArray by lazy { profile("Display P3", DISPLAY_P3) }
+    public val displayP3: ByteArray by lazy { profile("Display P3", DISPLAY_P3) }
 
     private fun profile(name: String, primaries: List<DoubleArray>): ByteArray {
         val curve = tag("para") { int(3 shl 16); CURVE.forEach { fixed(it) } }

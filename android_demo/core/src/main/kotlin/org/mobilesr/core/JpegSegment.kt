@@ -5,7 +5,7 @@ import java.io.ByteArrayOutputStream
 import java.io.InputStream
 
 /** Marker segments are bytes `FF marker length content`; the length counts itself. */
-object JpegSegment {
+public object JpegSegment {
     private val EXIF = "Exif\u0000\u0000".toByteArray()
     private val ICC = "ICC_PROFILE\u0000".toByteArray()
     private const val APP1 = 0xE1
@@ -13,29 +13,29 @@ object JpegSegment {
     private const val MOST = 65533
 
     /** One segment of [content]. */
-    fun of(marker: Int, content: ByteArray): ByteArray {
+    public fun of(marker: Int, content: ByteArray): ByteArray {
         require(content.size <= MOST) { "${content.size} bytes do not fit into a segment" }
         val length = content.size + 2
         return byteArrayOf(0xFF.toByte(), marker.toByte(), (length ushr 8).toByte(), length.toByte()) + content
     }
 
     /** The segment of an EXIF block; null if it is larger than a segment may be. */
-    fun exif(tiff: ByteArray): ByteArray? = if (EXIF.size + tiff.size > MOST) null else of(APP1, EXIF + tiff)
+    public fun exif(tiff: ByteArray): ByteArray? = if (EXIF.size + tiff.size > MOST) null else of(APP1, EXIF + tiff)
 
     /** The segment of a colour profile. */
-    fun icc(profile: ByteArray): ByteArray = of(APP2, ICC + byteArrayOf(1, 1) + profile)
+    public fun icc(profile: ByteArray): ByteArray = of(APP2, ICC + byteArrayOf(1, 1) + profile)
 
     /** The segment of an XMP packet. */
-    fun xmp(packet: String): ByteArray = of(APP1, XMP + packet.toByteArray())
+    public fun xmp(packet: String): ByteArray = of(APP1, XMP + packet.toByteArray())
 
     /** True for an EXIF segment. */
-    fun isExif(segment: ByteArray): Boolean = segment[1] == APP1.toByte() && segment.drop(4).take(EXIF.size) == EXIF.toList()
+    public fun isExif(segment: ByteArray): Boolean = segment[1] == APP1.toByte() && segment.drop(4).take(EXIF.size) == EXIF.toList()
 
     /** The EXIF block of the JPEG that [input] starts with, null if it has none. */
-    fun findExif(input: InputStream): ByteArray? = content(input, EXIF)
+    public fun findExif(input: InputStream): ByteArray? = content(input, EXIF)
 
     /** The XMP packet of the JPEG that [input] starts with, null if it has none. */
-    fun findXmp(input: InputStream): String? = content(input, XMP)?.toString(Charsets.UTF_8)
+    public fun findXmp(input: InputStream): String? = content(input, XMP)?.toString(Charsets.UTF_8)
 
     private val XMP = "http://ns.adobe.com/xap/1.0/\u0000".toByteArray()
 

@@ -14,7 +14,7 @@ import kotlin.math.sqrt
  * @param segments marker segments after the JFIF header: EXIF, colour profile, see [JpegSegment]
  * @param quality 1 to 100, the usual scale of the tables of the standard's annex K
  */
-class JpegWriter(
+public class JpegWriter(
     private val out: OutputStream,
     private val width: Int,
     private val height: Int,
@@ -71,7 +71,7 @@ class JpegWriter(
         out.flush()
     }
 
-    override fun close() = Unit
+    override fun close(): Unit = Unit
 
     private fun paddedWidth() = (width + BLOCK - 1) / BLOCK * BLOCK
 

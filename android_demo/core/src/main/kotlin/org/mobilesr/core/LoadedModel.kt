@@ -9,13 +9,13 @@ import java.security.MessageDigest
  *
  * @property sha256 of the file, lower case hexadecimal
  */
-data class LoadedModel(val file: File, val card: ModelCard, val shape: ModelShape, val sha256: String) {
+public data class LoadedModel(val file: File, val card: ModelCard, val shape: ModelShape, val sha256: String) {
     /** Low-resolution pixels around each kept part: what the network needs, as far as half of the tile stays core. */
     val halo: Int get() = card.haloIn(shape)
 
-    companion object {
+    public companion object {
         /** Checks [file] against [card]. @throws RefusedModelException with the first thing wrong */
-        fun open(file: File, card: ModelCard, types: Set<TensorType>): LoadedModel {
+        public fun open(file: File, card: ModelCard, types: Set<TensorType>): LoadedModel {
             val actual = sha256(file)
             if (card.sha256 != null && card.sha256 != actual) throw RefusedModelException(Refusal.CHECKSUM, actual.take(12))
             val shape = ModelShape.of(readTensors(file), types)
@@ -24,7 +24,7 @@ data class LoadedModel(val file: File, val card: ModelCard, val shape: ModelShap
         }
 
         /** Checks a file that the user added and makes its card. @throws RefusedModelException as above */
-        fun openUserFile(file: File, displayName: String, types: Set<TensorType>): LoadedModel {
+        public fun openUserFile(file: File, displayName: String, types: Set<TensorType>): LoadedModel {
             val tensors = readTensors(file)
             val shape = ModelShape.of(tensors, types)
             val card = ModelCard.ofUserFile(displayName, tensors, shape)
@@ -33,7 +33,7 @@ data class LoadedModel(val file: File, val card: ModelCard, val shape: ModelShap
         }
 
         /** SHA-256 of [file], lower case hexadecimal. */
-        fun sha256(file: File): String {
+        public fun sha256(file: File): String {
             val digest = MessageDigest.getInstance("SHA-256")
             file.inputStream().use { input ->
                 val buffer = ByteArray(1 shl 16)

@@ -2,10 +2,10 @@
 package org.mobilesr.core
 
 /** How a picture is opened. */
-enum class Reading { WHOLE, REGIONS }
+public enum class Reading { WHOLE, REGIONS }
 
 /** Not enough memory; bytes. */
-class NotEnoughMemoryException(val needed: Long, val available: Long) : Exception("$needed of $available bytes")
+public class NotEnoughMemoryException(public val needed: Long, public val available: Long) : Exception("$needed of $available bytes")
 
 /**
  * Bytes that are free.
@@ -13,7 +13,7 @@ class NotEnoughMemoryException(val needed: Long, val available: Long) : Exceptio
  * @property heap that the Java heap can still grow by
  * @property device that the device can give without killing anybody
  */
-data class FreeMemory(val heap: Long, val device: Long)
+public data class FreeMemory(val heap: Long, val device: Long)
 
 /**
  * Decides how a picture of any size is read.
@@ -22,8 +22,8 @@ data class FreeMemory(val heap: Long, val device: Long)
  * @property working bytes that tiling takes on the heap, whichever way the picture is read
  * @property bands of the result in memory: with two, one is written while the next is computed
  */
-data class MemoryPlan(val reading: Reading, val decoded: Long, val working: Long, val bands: Int) {
-    companion object {
+public data class MemoryPlan(val reading: Reading, val decoded: Long, val working: Long, val bands: Int) {
+    public companion object {
         private const val BYTES_PER_PIXEL = 4L
         private const val SPARE = 16L shl 20
 
@@ -33,7 +33,7 @@ data class MemoryPlan(val reading: Reading, val decoded: Long, val working: Long
          * @param regionsPossible the file format can be decoded by rectangles
          * @throws NotEnoughMemoryException if neither way fits
          */
-        fun choose(width: Int, height: Int, model: LoadedModel, free: FreeMemory, regionsPossible: Boolean): MemoryPlan {
+        public fun choose(width: Int, height: Int, model: LoadedModel, free: FreeMemory, regionsPossible: Boolean): MemoryPlan {
             val decoded = width.toLong() * height * BYTES_PER_PIXEL
             val bands = if (working(width, height, model, 2) <= minOf(free.heap, free.device)) 2 else 1
             val working = working(width, height, model, bands)
@@ -52,7 +52,7 @@ data class MemoryPlan(val reading: Reading, val decoded: Long, val working: Long
          * A larger tile computes less of its halo twice. Preferred are tiles whose halo is not cut; what does not fit into
          * memory is left out, unless nothing fits: then the smallest is returned, and [choose] says what is missing.
          */
-        fun fastest(variants: List<LoadedModel>, width: Int, height: Int, free: FreeMemory): LoadedModel {
+        public fun fastest(variants: List<LoadedModel>, width: Int, height: Int, free: FreeMemory): LoadedModel {
             require(variants.isNotEmpty()) { "no model" }
             val limit = minOf(free.heap, free.device)
             val fitting = variants.filter { working(width, height, it, 1) <= limit }

@@ -4,26 +4,26 @@ package org.mobilesr.core
 import kotlin.math.roundToInt
 
 /** File formats of results. */
-enum class PictureFormat(val extension: String, val mime: String) {
+public enum class PictureFormat(public val extension: String, public val mime: String) {
     PNG("png", "image/png"),
     JPEG("jpg", "image/jpeg"),
     WEBP("webp", "image/webp"),
 }
 
 /** How large the result is to be; never larger than the model makes it. */
-sealed interface OutputSize {
+public sealed interface OutputSize {
     /** As large as the model makes it. */
-    data object Full : OutputSize
+    public data object Full : OutputSize
 
     /** This many times the photo. */
-    data class Factor(val factor: Double) : OutputSize
+    public data class Factor(val factor: Double) : OutputSize
 
     /** This many pixels along the longer side. */
-    data class LongSide(val pixels: Int) : OutputSize
+    public data class LongSide(val pixels: Int) : OutputSize
 }
 
 /** What is kept of when, where and with what the photo was taken. */
-enum class Keep { ALL, WITHOUT_LOCATION, NONE }
+public enum class Keep { ALL, WITHOUT_LOCATION, NONE }
 
 /**
  * A result as somebody wishes it.
@@ -31,7 +31,7 @@ enum class Keep { ALL, WITHOUT_LOCATION, NONE }
  * @property format null for the photo's own if it can be written, else JPEG, or PNG for a picture with transparency
  * @property quality of JPEG and WebP, 1 to 100
  */
-data class Output(
+public data class Output(
     val size: OutputSize = OutputSize.Full,
     val format: PictureFormat? = null,
     val quality: Int = 92,
@@ -44,7 +44,7 @@ data class Output(
     }
 
     /** Width and height of what a model of [scale] makes of a [width] x [height] photo; at least one pixel a side. */
-    fun dimensions(width: Int, height: Int, scale: Int): Pair<Int, Int> {
+    public fun dimensions(width: Int, height: Int, scale: Int): Pair<Int, Int> {
         val wanted = when (size) {
             OutputSize.Full -> scale.toDouble()
             is OutputSize.Factor -> size.factor
@@ -56,20 +56,20 @@ data class Output(
     }
 
     /** The format for a photo of the MIME type [source]. */
-    fun formatFor(source: String?, hasAlpha: Boolean): PictureFormat = when {
+    public fun formatFor(source: String?, hasAlpha: Boolean): PictureFormat = when {
         format != null -> format
         hasAlpha -> PictureFormat.PNG
         else -> PictureFormat.entries.firstOrNull { it.mime == source && it != PictureFormat.WEBP } ?: PictureFormat.JPEG
     }
 
-    companion object {
+    public companion object {
         /**
          * Bytes that a result may need at most in [format]: less than the bare pixels for all but noise.
          *
          * @param width pixels
          * @param height pixels
          */
-        fun mostBytes(width: Int, height: Int, format: PictureFormat): Long {
+        public fun mostBytes(width: Int, height: Int, format: PictureFormat): Long {
             val pixels = width.toLong() * height
             return if (format == PictureFormat.PNG) pixels * 5 / 2 else pixels
         }
@@ -77,7 +77,7 @@ data class Output(
 }
 
 /** A file that is written row by row; [finish] must follow the last one. */
-interface PictureWriter : RowSink, AutoCloseable {
+public interface PictureWriter : RowSink, AutoCloseable {
     /** Ends the file; throws if rows are missing. */
-    fun finish()
+    public fun finish()
 }

@@ -13,32 +13,32 @@ import java.io.RandomAccessFile
  * @property exif block for the result, see [Exif.forResult]
  * @property gainMap second picture of an Ultra HDR JPEG, complete and upright, see [UltraHdr.second]
  */
-class Extras(val color: ColorSpaceTag = ColorSpaceTag.SRGB, val exif: ByteArray? = null, val gainMap: ByteArray? = null)
+public class Extras(public val color: ColorSpaceTag = ColorSpaceTag.SRGB, public val exif: ByteArray? = null, public val gainMap: ByteArray? = null)
 
 /**
  * A file to be written.
  *
  * @property quality 1 to 100, for the formats that have one
  */
-class PictureSpec(
-    val width: Int,
-    val height: Int,
-    val alpha: Boolean,
-    val format: PictureFormat,
-    val quality: Int,
-    val extras: Extras = Extras(),
+public class PictureSpec(
+    public val width: Int,
+    public val height: Int,
+    public val alpha: Boolean,
+    public val format: PictureFormat,
+    public val quality: Int,
+    public val extras: Extras = Extras(),
 )
 
 /** Makes writers for formats that the core cannot write. */
-fun interface OtherWriters {
+public fun interface OtherWriters {
     /** A writer of [spec], null if it cannot be written. @throws NotEnoughMemoryException if it would not fit */
-    fun open(spec: PictureSpec, out: OutputStream): PictureWriter?
+    public fun open(spec: PictureSpec, out: OutputStream): PictureWriter?
 }
 
 /** Writes pictures of any format. */
-class PictureFile(private val others: OtherWriters = OtherWriters { _, _ -> null }) {
+public class PictureFile(private val others: OtherWriters = OtherWriters { _, _ -> null }) {
     /** Lets [fill] send the rows of [spec] into [target]; if anything fails nothing is left of it. */
-    fun write(target: File, spec: PictureSpec, fill: (RowSink) -> Unit): File = FileResult.write(target, { complete(it, spec) }) { out ->
+    public fun write(target: File, spec: PictureSpec, fill: (RowSink) -> Unit): File = FileResult.write(target, { complete(it, spec) }) { out ->
         open(spec, out).use { writer ->
             fill(writer)
             writer.finish()

@@ -11,22 +11,22 @@ import java.util.zip.Inflater
 import java.util.zip.InflaterInputStream
 
 /** A picture of which any rectangle can be read quickly. Not safe for several threads. */
-class PngRows private constructor(private val file: RandomAccessFile, private val restarts: LongArray, header: Header) : PixelSource, Closeable {
+public class PngRows private constructor(private val file: RandomAccessFile, private val restarts: LongArray, header: Header) : PixelSource, Closeable {
     private class Header(val width: Int, val height: Int, val alpha: Boolean)
 
-    override val width = header.width
-    override val height = header.height
-    override val hasAlpha = header.alpha
+    override val width: Int = header.width
+    override val height: Int = header.height
+    override val hasAlpha: Boolean = header.alpha
     private val channels = if (hasAlpha) 4 else 3
 
-    override fun read(x: Int, y: Int, width: Int, height: Int, into: IntArray) = readSampled(x, y, width, height, 1, into)
+    override fun read(x: Int, y: Int, width: Int, height: Int, into: IntArray): Unit = readSampled(x, y, width, height, 1, into)
 
     /**
      * Reads every [step]-th pixel of every [step]-th row of the rectangle at ([x], [y]).
      *
      * @param into row-major, ceil([width] / [step]) pixels a row
      */
-    fun readSampled(x: Int, y: Int, width: Int, height: Int, step: Int, into: IntArray) {
+    public fun readSampled(x: Int, y: Int, width: Int, height: Int, step: Int, into: IntArray) {
         val columns = (width + step - 1) / step
         var part = -1
         var rows: Rows? = null
@@ -41,7 +41,7 @@ class PngRows private constructor(private val file: RandomAccessFile, private va
         }
     }
 
-    override fun close() = file.close()
+    override fun close(): Unit = file.close()
 
     private fun pixel(bytes: ByteArray, at: Int): Int {
         val alpha = if (hasAlpha) bytes[at + 3].toInt() and 255 else 255
@@ -106,14 +106,14 @@ class PngRows private constructor(private val file: RandomAccessFile, private va
         }
     }
 
-    companion object {
+    public companion object {
         /** Ancillary, private, and lost by whoever changes the picture. */
         internal const val INDEX = "srIX"
         private const val IDAT = 0x49444154
         private const val TAIL = 12
 
         /** Opens [file], null if it is no PNG of [PngWriter]'s. */
-        fun open(file: File): PngRows? {
+        public fun open(file: File): PngRows? {
             val open = RandomAccessFile(file, "r")
             var rows: PngRows? = null
             try {

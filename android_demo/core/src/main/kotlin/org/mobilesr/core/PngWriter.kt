@@ -18,7 +18,7 @@ import kotlin.math.abs
  *
  * @param exif block to store, see [Exif]
  */
-class PngWriter(
+public class PngWriter(
     private val out: OutputStream,
     private val width: Int,
     private val height: Int,
@@ -76,7 +76,7 @@ class PngWriter(
     }
 
     /** Frees the compressor. */
-    override fun close() = deflater.end()
+    override fun close(): Unit = deflater.end()
 
     /** Forgets the rows above: a full flush ends on a whole byte, and the next part refers to nothing before it. */
     private fun restart() {

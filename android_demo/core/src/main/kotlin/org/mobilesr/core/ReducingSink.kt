@@ -13,7 +13,7 @@ import kotlin.math.floor
  * @param outWidth at most [width]
  * @param outHeight at most [height]
  */
-class ReducingSink(
+public class ReducingSink(
     private val target: RowSink,
     private val width: Int,
     private val height: Int,

@@ -11,7 +11,7 @@ import java.util.concurrent.Future
  * @property pixels of the window, for its transparency
  * @property input the same as the model's numbers
  */
-class PreparedTile(val pixels: IntArray, val input: FloatArray)
+public class PreparedTile(public val pixels: IntArray, public val input: FloatArray)
 
 /**
  * Prepares the windows of [plan] in their order, one ahead, on a thread of its own: the source is read by that thread only.

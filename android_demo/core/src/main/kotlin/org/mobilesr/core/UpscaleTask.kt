@@ -11,7 +11,7 @@ import java.io.IOException
  * @property fallback why not the GPU, if that was wanted
  * @property seconds that the tiles and the file took
  */
-data class Upscaled(
+public data class Upscaled(
     val file: File,
     val width: Int,
     val height: Int,
@@ -25,10 +25,10 @@ data class Upscaled(
 }
 
 /** The disk has not enough room; bytes. */
-class NotEnoughSpaceException(val needed: Long, val available: Long) : IOException("$needed of $available bytes")
+public class NotEnoughSpaceException(public val needed: Long, public val available: Long) : IOException("$needed of $available bytes")
 
 /** Upscales pictures into files with one selected engine. */
-class UpscaleTask(
+public class UpscaleTask(
     private val model: LoadedModel,
     private val selection: Selection,
     private val files: PictureFile = PictureFile(),
@@ -44,7 +44,7 @@ class UpscaleTask(
      * @param bands of the result in memory, see [MemoryPlan.bands]
      * @throws NotEnoughSpaceException before the work starts
      */
-    fun run(
+    public fun run(
         source: PixelSource,
         target: File,
         format: PictureFormat = PictureFormat.PNG,

@@ -2,13 +2,13 @@
 package org.mobilesr.core
 
 /** Asked between two tiles: returns at once, or after as long as the device needs to cool down. */
-fun interface Pacer {
+public fun interface Pacer {
     /** Waits if it must, throwing [java.util.concurrent.CancellationException] once [cancel] is set. */
-    fun pace(cancel: CancelToken)
+    public fun pace(cancel: CancelToken)
 
-    companion object {
+    public companion object {
         /** Never waits. */
-        val NONE = Pacer { }
+        public val NONE: Pacer = Pacer { }
     }
 }
 
@@ -17,7 +17,7 @@ fun interface Pacer {
  *
  * The engine runs on the calling thread. Reading the next tile and writing the last band go on beside it.
  */
-class Upscaler(
+public class Upscaler(
     private val source: PixelSource,
     private val engine: TileEngine,
     private val model: LoadedModel,
@@ -26,7 +26,7 @@ class Upscaler(
     private val shape = model.shape
 
     /** Windows, bands and the size of the result. */
-    val plan = TilePlan(source.width, source.height, shape.tileWidth, shape.tileHeight, model.halo, shape.scale)
+    public val plan: TilePlan = TilePlan(source.width, source.height, shape.tileWidth, shape.tileHeight, model.halo, shape.scale)
 
     private val codec = PixelCodec(model.card.range)
 
@@ -38,7 +38,7 @@ class Upscaler(
      * @throws java.util.concurrent.CancellationException between two tiles, once [cancel] is set
      * @throws BrokenOutputException if the engine answers with NaN or infinity
      */
-    fun run(sink: RowSink, cancel: CancelToken = CancelToken(), pacer: Pacer = Pacer.NONE, progress: (Progress) -> Unit = {}) {
+    public fun run(sink: RowSink, cancel: CancelToken = CancelToken(), pacer: Pacer = Pacer.NONE, progress: (Progress) -> Unit = {}) {
         val meter = ProgressMeter(plan.count)
         TileReader(source, plan, model.card.range).use { tiles ->
             BandWriter(sink, plan.outputWidth, plan.bandHeight * shape.scale, bands).use { writer ->
@@ -87,4 +87,4 @@ class Upscaler(
 }
 
 /** The engine answered tile number [tile] with something that is no picture. */
-class BrokenOutputException(val tile: Int) : Exception("tile $tile came back as NaN or infinity")
+public class BrokenOutputException(public val tile: Int) : Exception("tile $tile came back as NaN or infinity")
