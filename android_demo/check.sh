@@ -30,6 +30,6 @@ grep -E '^\[(INFO|WARNING)\] Tests run: [0-9]+, Failures: [0-9]+, Errors: [0-9]+
 if [ $# -eq 0 ]; then
   step "APK"
   tools/build_apk.sh
-  "$python" tools/check_apk.py apk/target/mobile-sr-classic-debug.apk
+  "$python" tools/check_apk.py apk/target/mobile-sr-classic-preview.apk
 fi
 step "all good"

@@ -29,7 +29,7 @@ public class LiteRtFactory(private val programs: File) : EngineFactory {
     override val runtime: String = "LiteRT CompiledModel"
     override val types: Set<TensorType> = setOf(TensorType.FLOAT32, TensorType.INT8)
 
-    override val fingerprint: String = "$runtime $VERSION|${Build.FINGERPRINT}"
+    override val fingerprint: String get() = "$runtime $VERSION|${Build.FINGERPRINT}"
 
     // one for each thread that runs models, never closed: the process ends first
     private val environment = ThreadLocal.withInitial { Environment.create() }
