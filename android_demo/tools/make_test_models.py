@@ -39,8 +39,9 @@ def main() -> None:
     if STAMP.exists() and STAMP.read_text() == stamp:
         return
     STAMP.unlink(missing_ok=True)
-    for folder in (ASSETS, OTHERS, PARITY):
+    for folder in (ASSETS.parent, OTHERS, PARITY):
         shutil.rmtree(folder, ignore_errors=True)
+    for folder in (ASSETS, OTHERS, PARITY):
         folder.mkdir(parents=True)
     photos = parity_photos()
     for name, pixels in photos.items():
@@ -48,6 +49,7 @@ def main() -> None:
     golden = photos["synthetic"][:TILE, :TILE]
     models = [_asset("detail-x4", detail_x4(), golden, "float32"), _asset("detail-x4-int8", detail_x4(int8=True), golden, "int8")]
     (ASSETS / "models.json").write_text(json.dumps({"schema": 1, "models": models}, indent=1))
+    shutil.copytree(SHIPPED.parent, ASSETS.parent / "shipped", dirs_exist_ok=True)
     for name, data in other_models().items():
         (OTHERS / f"{name}.tflite").write_bytes(data)
     write_parity(ASSETS / "detail-x4.tflite", photos)

@@ -44,8 +44,16 @@ public class UsableModel(public val id: String, public val variants: List<ModelE
     override fun hashCode(): Int = id.hashCode()
 }
 
-/** Lists, adds, removes and opens models. Reads files: not for the main thread, but for [choose] once the list is known. */
-public class ModelStore(private val context: Context, private val runtime: EngineFactory) {
+/**
+ * Lists, adds, removes and opens models. Reads files: not for the main thread, but for [choose] once the list is known.
+ *
+ * @param folder of the assets, with a models.json in it
+ */
+public class ModelStore(
+    private val context: Context,
+    private val runtime: EngineFactory,
+    private val folder: String = FOLDER,
+) {
     private val own = File(context.filesDir, "models").apply { mkdirs() }
     private val unpacked = File(context.filesDir, "built-in").apply { mkdirs() }
 
@@ -119,7 +127,7 @@ public class ModelStore(private val context: Context, private val runtime: Engin
 
     private fun floats(asset: String, width: Int, height: Int, model: LoadedModel): FloatArray {
         val options = BitmapFactory.Options().apply { inScaled = false }
-        val bitmap = context.assets.open("$FOLDER/$asset").use { BitmapFactory.decodeStream(it, null, options) }
+        val bitmap = context.assets.open("$folder/$asset").use { BitmapFactory.decodeStream(it, null, options) }
             ?: throw IOException("$asset is no picture")
         if (bitmap.width != width || bitmap.height != height) throw IOException("$asset is ${bitmap.width}x${bitmap.height}, not ${width}x$height")
         val pixels = IntArray(width * height)
@@ -128,7 +136,7 @@ public class ModelStore(private val context: Context, private val runtime: Engin
     }
 
     private fun builtIn(): List<ModelEntry> {
-        val list = context.assets.open("$FOLDER/$LIST").use { it.readBytes().toString(Charsets.UTF_8) }
+        val list = context.assets.open("$folder/$LIST").use { it.readBytes().toString(Charsets.UTF_8) }
         return ModelCard.list(list).map { card -> entry(card, true) { LoadedModel.open(unpack(card), card, runtime.types) } }
     }
 
@@ -151,7 +159,7 @@ public class ModelStore(private val context: Context, private val runtime: Engin
         if (!target.exists()) {
             // the same file of an older version of the app, and no other whose name only ends alike
             unpacked.listFiles { file -> file.name.drop(SHORT + 1) == card.file }?.forEach { it.delete() }
-            FileResult.write(target) { out -> context.assets.open("$FOLDER/${card.file}").use { it.copyTo(out) } }
+            FileResult.write(target) { out -> context.assets.open("$folder/${card.file}").use { it.copyTo(out) } }
         }
         return target
     }

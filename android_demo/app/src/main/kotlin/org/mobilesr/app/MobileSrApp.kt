@@ -19,10 +19,13 @@ import java.io.File
 /** Owns the [Services]; tests give their own runtime. */
 open class MobileSrApp : Application() {
     /** Made at the first use. */
-    val services: Services by lazy { Services(this, runtime()) }
+    val services: Services by lazy { runtime().let { Services(this, it, models(it)) } }
 
     /** The runtime of this build's flavor. */
     protected open fun runtime(): EngineFactory = runtimeFactory(this)
+
+    /** The models of this app. */
+    protected open fun models(runtime: EngineFactory): ModelStore = ModelStore(this, runtime)
 
     /** True while somebody looks at one of the screens. */
     var isVisible = false
@@ -35,7 +38,7 @@ open class MobileSrApp : Application() {
 }
 
 /** Everything that outlives a screen. */
-class Services(context: Context, val runtime: EngineFactory) {
+class Services(context: Context, val runtime: EngineFactory, val models: ModelStore = ModelStore(context, runtime)) {
     /** The one thread of all engines. */
     val engineThread = EngineThread(onUncaught = ::log)
 
@@ -45,7 +48,6 @@ class Services(context: Context, val runtime: EngineFactory) {
     /** Lists of models are read here, so that they can be looked at while photos are copied. */
     val fileThread = EngineThread("files", ::log)
     val settings = Settings(context)
-    val models = ModelStore(context, runtime)
     val results = File(context.filesDir, "results").apply { mkdirs() }.also { FileResult.cleanUp(it) }
     val inputs = File(context.filesDir, "inputs").apply { mkdirs() }
     val gallery = Gallery(context)

@@ -16,6 +16,7 @@ import org.mobilesr.core.EngineRequest
 import org.mobilesr.core.LoadedModel
 import org.mobilesr.core.TensorType
 import org.mobilesr.core.TileEngine
+import org.mobilesr.ModelStore
 import org.mobilesr.runtimeFactory
 import org.robolectric.Shadows.shadowOf
 import java.io.File
@@ -68,12 +69,18 @@ class TestApp : MobileSrApp() {
 
     override fun runtime(): EngineFactory = runtimes(this)
 
+    override fun models(runtime: EngineFactory) = ModelStore(this, runtime, folder)
+
     companion object {
         /** What [runtime] gives; [reset] before each test. */
         var runtimes: (Context) -> EngineFactory = ::runtimeFactory
 
+        /** Of the models: `models` are made for tests, `shipped` are what the name says. */
+        var folder = "models"
+
         fun reset() {
             runtimes = ::runtimeFactory
+            folder = "models"
         }
     }
 }
