@@ -5,14 +5,13 @@ import android.content.Context
 import android.util.AttributeSet
 import android.widget.ScrollView
 
-/** As high as its content, but at most half of what there is. */
+/** As high as its content, but at most `panel_percent` of what there is; its layout takes more from it where buttons need it. */
 class PanelScroll(context: Context, attributes: AttributeSet?) : ScrollView(context, attributes) {
-    override fun onMeasure(widthMeasureSpec: Int, heightMeasureSpec: Int) {
-        val most = (MeasureSpec.getSize(heightMeasureSpec) * MOST).toInt()
-        super.onMeasure(widthMeasureSpec, MeasureSpec.makeMeasureSpec(most, MeasureSpec.AT_MOST))
-    }
+    private val percent = context.resources.getInteger(R.integer.panel_percent)
 
-    private companion object {
-        const val MOST = 0.5f
+    override fun onMeasure(widthMeasureSpec: Int, heightMeasureSpec: Int) {
+        if (MeasureSpec.getMode(heightMeasureSpec) == MeasureSpec.EXACTLY) return super.onMeasure(widthMeasureSpec, heightMeasureSpec)
+        val most = MeasureSpec.getSize(heightMeasureSpec) * percent / 100
+        super.onMeasure(widthMeasureSpec, MeasureSpec.makeMeasureSpec(most, MeasureSpec.AT_MOST))
     }
 }
