@@ -38,7 +38,12 @@ open class MobileSrApp : Application() {
 }
 
 /** Everything that outlives a screen. */
-class Services(context: Context, val runtime: EngineFactory, val models: ModelStore = ModelStore(context, runtime)) {
+class Services(
+    context: Context,
+    val runtime: EngineFactory,
+    val models: ModelStore = ModelStore(context, runtime),
+    gpuLimitMs: Long = GpuTrial.LIMIT_MS,
+) {
     /** The one thread of all engines. */
     val engineThread = EngineThread(onUncaught = ::log)
 
@@ -51,14 +56,15 @@ class Services(context: Context, val runtime: EngineFactory, val models: ModelSt
     val results = File(context.filesDir, "results").apply { mkdirs() }.also { FileResult.cleanUp(it) }
     val inputs = File(context.filesDir, "inputs").apply { mkdirs() }
     val gallery = Gallery(context)
-    val gpuTrial = GpuTrial(File(context.noBackupFilesDir, "gpu-trial")) { Handler(Looper.getMainLooper()).post { onGpuHung() } }
+    val gpuTrial = GpuTrial(File(context.noBackupFilesDir, "gpu-trial"), gpuLimitMs) { Handler(Looper.getMainLooper()).post { onGpuHung() } }
     val benchmark = BenchmarkController(context, this)
     val upscaling = UpscaleController(context, this)
 
     private fun onGpuHung() {
-        engineThread.abandon()
+        // first the same work again, queued; then a fresh thread for all that is queued
         benchmark.onGpuHung()
         upscaling.onGpuHung()
+        engineThread.abandon()
     }
 
     private fun log(e: Throwable) {

@@ -193,11 +193,13 @@ class RobustnessTest {
 
     @Test
     fun `done in the background is told by a notification, which goes when somebody looks`() {
-        services.settings.accelerator = Accelerator.CPU
+        val gate = CountDownLatch(1)
+        TestApp.runtimes = { PretendGpu(runtimeFactory(it)) { answer -> answer.also { gate.await() } } }
         val screen = openMain(services, share(app, "small"))
         screen.get().click(R.id.primary)
         Robolectric.buildService(UpscaleService::class.java, shadowOf(app).nextStartedService).create().startCommand(0, 1)
         screen.pause().stop()
+        gate.countDown()
         settle(services)
         val manager = app.getSystemService(NotificationManager::class.java)!!
         assertEquals(listOf("Your photos are ready"), manager.activeNotifications.map { it.notification.extras.getString("android.title") })
@@ -316,6 +318,22 @@ class RobustnessTest {
         next.upscaling.start()
         settle(next)
         assertNull((next.upscaling.state.value as ScreenState.Done).finished.single().result.fallback)
+    }
+
+    @Test
+    fun `a GPU that never answers is left behind, and the photo comes from the CPU`() {
+        val never = CountDownLatch(1)
+        val hanging = PretendGpu(services.runtime) { answer -> answer.also { never.await() } }
+        val next = Services(app, hanging, gpuLimitMs = 3000)
+        settle(next)
+        next.upscaling.choose(listOf(sharedPhoto(app, Made.photo("small"))))
+        settle(next)
+        next.upscaling.start()
+        while (next.upscaling.isBusy) idle()
+        assertTrue("${next.upscaling.state.value}", next.upscaling.state.value is ScreenState.Done)
+        val result = (next.upscaling.state.value as ScreenState.Done).finished.single().result
+        assertEquals(Accelerator.CPU, result.ran.accelerator)
+        assertEquals(CheckResult.Distrusted(BadTrial.HUNG), result.fallback)
     }
 
     @Test

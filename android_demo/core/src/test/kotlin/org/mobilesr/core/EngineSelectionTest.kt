@@ -108,6 +108,16 @@ class EngineSelectionTest {
     }
 
     @Test
+    fun `a compiled program is of one model, precision and runtime`() {
+        val other = model.copy(sha256 = "5678")
+        val keys = listOf(
+            programKey(model, GPU, "a"), programKey(other, GPU, "a"), programKey(model, GPU.copy(precision = Precision.FP32), "a"), programKey(model, GPU, "b"),
+        )
+        assertEquals(4, keys.distinct().size)
+        assertEquals(keys.first(), programKey(model, GPU, "a"))
+    }
+
+    @Test
     fun `a crash with one model says nothing about another`() {
         val note = folder.newFile("trial")
         GpuTrial(note).begin(programKey(model, GPU, "older system"))
