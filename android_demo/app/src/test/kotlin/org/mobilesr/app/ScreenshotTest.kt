@@ -173,6 +173,7 @@ class ScreenshotTest {
     )
 
     private fun main(name: String?, state: ScreenState): MainActivity {
+        settle(services) // what the last process left is looked at first
         services.upscaling.state.value = state
         val activity = open(MainActivity::class.java).get()
         if (name != null) shoot(name, activity)
