@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that can be verified of the app without an Android SDK, a phone and Google's Maven: see README.md.
-#   check.sh                  compile, tests, APK
+#   check.sh                  compile, tests, library, APK
 #   check.sh --tests          without the APK
 #   check.sh --screenshots    write screenshots/ anew instead of comparing (look at them), without the APK
 # PYTHON names a Python with the packages of the repository (default: python3).
@@ -19,7 +19,7 @@ mkdir -p target
 "$python" tools/make_test_models.py 2> target/make_test_models.log || { tail -20 target/make_test_models.log >&2; exit 1; }
 
 step "compile, unit tests, screens"
-rm -rf {core,litert-jvm,app}/target/{classes,test-classes,surefire-reports}
+rm -rf {core,litert-jvm,library,app}/target/{classes,test-classes,surefire-reports}
 mvn -B -ntp -Dstyle.color=never -Dlitert.lib="$library" -Dupdate.screenshots="$update" test > target/maven.log 2>&1 || {
   grep -E '^\[ERROR\]|Tests run:' target/maven.log | head -40 >&2
   echo "check: Maven failed: android_demo/target/maven.log" >&2
@@ -28,8 +28,10 @@ mvn -B -ntp -Dstyle.color=never -Dlitert.lib="$library" -Dupdate.screenshots="$u
 grep -E '^\[(INFO|WARNING)\] Tests run: [0-9]+, Failures: [0-9]+, Errors: [0-9]+, Skipped: [0-9]+$' target/maven.log
 
 if [ $# -eq 0 ]; then
+  step "library"
+  tools/build_aar.sh
   step "APK"
   tools/build_apk.sh
-  "$python" tools/check_apk.py apk/target/mobile-sr-classic-debug.apk
+  "$python" tools/check_apk.py apk/target/mobile-sr-classic-preview.apk
 fi
 step "all good"

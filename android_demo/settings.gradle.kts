@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "mobile-sr"
-include(":core", ":app")
+include(":core", ":library", ":app")

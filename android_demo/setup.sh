@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what check.sh needs on Debian 12, except Python: JDK 17, Maven and the tools that pack an APK. Safe to run again.
+# Installs what check.sh needs on Debian 12, except Python: JDK 17, Maven and the tools that pack and try an APK. Safe to run again.
 set -euo pipefail
-packages=(zip unzip zipalign apksigner dexdump)
+packages=(zip unzip zipalign apksigner dexdump gcc libc6-dev)
 # another JDK or Maven, installed by hand, is as good
 command -v javac >/dev/null || packages+=(openjdk-17-jdk-headless)
 command -v mvn >/dev/null || packages+=(maven)

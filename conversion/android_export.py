@@ -22,8 +22,10 @@ _FIELDS = ("name", "family", "scale", "tile", "halo", "range", "recipe", "licenc
 
 
 def add_to_android(card: Card, tflite: Path, folder: Path) -> None:
-    """Copies a model into the folder with its golden tile, and puts its entry into `models.json` (an older one is replaced).
+    """Copies a model into the folder with its golden tile, and puts its entry into `models.json`.
 
+    An older entry of the same name and tile is replaced. Several tiles of one model may stand there: the app takes the
+    largest that fits.
     The golden tile is a picture of dead leaves of the model's tile size and what the CPU makes of it, both 8-bit RGB PNG.
 
     Args:
@@ -36,19 +38,20 @@ def add_to_android(card: Card, tflite: Path, folder: Path) -> None:
         OutputError: the folder cannot be made, or a file not be written.
     """
     make_folder(folder)
-    entries = [entry for entry in _entries(folder / "models.json") if entry["name"] != card.name]
+    entries = [entry for entry in _entries(folder / "models.json") if (entry["name"], entry.get("tile")) != (card.name, list(card.tile))]
+    stem = f"{card.name}-{card.tile[0]}x{card.tile[1]}"
     golden = synthetic_images(*card.tile)[0][0]
     low = to_uint8(golden)
     high = to_uint8(CpuEngine(tflite).run(low.astype(np.float32) / 255))
-    names = {"input": f"{card.name}_golden_in.png", "output": f"{card.name}_golden_out.png"}
+    names = {"input": f"{stem}_golden_in.png", "output": f"{stem}_golden_out.png"}
     for name, pixels in zip(names.values(), (low, high)):
         with atomic_output(folder / name) as scratch:
             Image.fromarray(pixels).save(scratch, optimize=True)
-    with atomic_output(folder / f"{card.name}.tflite") as scratch:
+    with atomic_output(folder / f"{stem}.tflite") as scratch:
         shutil.copyfile(tflite, scratch)
     facts = card.as_json()
     entry = {key: facts[key] for key in _FIELDS}
-    entries.append({**entry, "file": f"{card.name}.tflite", "sha256": sha256_of(tflite), "golden": names})
+    entries.append({**entry, "file": f"{stem}.tflite", "sha256": sha256_of(tflite), "golden": names})
     with atomic_output(folder / "models.json") as scratch:
         scratch.write_text(json.dumps({"schema": SCHEMA, "models": entries}, indent=1) + "\n")
 

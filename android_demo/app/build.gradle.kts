@@ -1,6 +1,5 @@
 plugins {
     alias(libs.plugins.android.application)
-    alias(libs.plugins.kotlin.android)
 }
 
 android {
@@ -16,7 +15,7 @@ android {
         ndk { abiFilters += listOf("arm64-v8a", "x86_64") }
     }
 
-    // Sources of a flavor: src/litert, src/classic
+    // The runtime is the library's matter; the app only passes the choice on.
     flavorDimensions += "runtime"
     productFlavors {
         create("litert") {
@@ -29,7 +28,26 @@ android {
         }
     }
 
-    // Kept out of compression, so that it lies in the APK as it is.
+    // The key is whoever publishes the app's: its place and passwords come from ~/.gradle/gradle.properties, never from here.
+    signingConfigs {
+        create("upload") {
+            providers.gradleProperty("mobilesr.keystore").orNull?.let { storeFile = file(it) }
+            storePassword = providers.gradleProperty("mobilesr.keystore.password").orNull
+            keyAlias = providers.gradleProperty("mobilesr.key").orNull
+            keyPassword = providers.gradleProperty("mobilesr.key.password").orNull
+        }
+    }
+
+    buildTypes {
+        debug { applicationIdSuffix = ".debug" }
+        release {
+            isMinifyEnabled = true
+            isShrinkResources = true
+            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"), "proguard-rules.pro")
+            if (providers.gradleProperty("mobilesr.keystore").isPresent) signingConfig = signingConfigs.getByName("upload")
+        }
+    }
+
     androidResources { noCompress += "tflite" }
 
     // Tests of this module run on Maven only, with Robolectric and LiteRT's library for the host: see ../README.md.
@@ -44,17 +62,13 @@ android {
         sourceCompatibility = JavaVersion.VERSION_17
         targetCompatibility = JavaVersion.VERSION_17
     }
-}
 
-kotlin {
-    jvmToolchain(17)
+    lint {
+        abortOnError = true
+        warningsAsErrors = false
+    }
 }
 
 dependencies {
-    implementation(project(":core"))
-    "litertImplementation"(libs.litert)
-    "classicImplementation"(libs.tflite)
-    "classicImplementation"(libs.tflite.api)
-    "classicImplementation"(libs.tflite.gpu)
-    "classicImplementation"(libs.tflite.gpu.api)
+    implementation(project(":library"))
 }

@@ -1,6 +1,7 @@
 """Check the assembled APK: signature, manifest, alignment, code, models.
 
-    python tools/check_apk.py apk/target/mobile-sr-classic-debug.apk
+    python tools/check_apk.py apk/target/mobile-sr-classic-preview.apk     the one of build_apk.sh
+    python tools/check_apk.py --pages ANY.apk                              only what Play wants of native libraries
 
 Prints one line for each check and exits with 1 at the first that fails.
 """
@@ -20,6 +21,8 @@ AAPT2 = DEMO / "app" / "target" / "tools" / "prebuilt" / "linux" / "aapt2"
 PAGE = 16384
 MODELS = "assets/models/"
 ACTIVITIES = ("MainActivity", "ModelsActivity", "BenchmarkActivity")
+SMALL_PAGES = ("libtensorflowlite_jni.so", "libtensorflowlite_gpu_jni.so")
+"""Of the second runtime's last release: linked for pages of 4 KiB, which is why that flavor is no more than a preview."""
 FOREIGN = ("com.google.ai.edge.litert", "com.sun.jna", "org.robolectric", "androidx.")
 
 
@@ -29,9 +32,12 @@ class CheckFailed(Exception):
 
 def main(arguments: list[str]) -> int:
     """Run every check on the APK named on the command line; return the exit status."""
-    apk = Path(arguments[0])
+    apk = Path(arguments[-1])
+    checks = (check_signature, check_manifest, check_alignment, check_dex, check_models, check_libraries)
+    if arguments[0] == "--pages":
+        checks = (check_pages,)
     try:
-        for check in (check_signature, check_manifest, check_alignment, check_dex, check_models, check_libraries):
+        for check in checks:
             print(f"apk: {check.__name__.removeprefix('check_')}: {check(apk)}")
     except CheckFailed as failure:
         print(f"apk: FAILED: {failure}", file=sys.stderr)
@@ -109,9 +115,24 @@ def check_libraries(apk: Path) -> str:
     """Require the native libraries of the runtime; say how they are aligned in memory."""
     with zipfile.ZipFile(apk) as archive:
         libraries = {name: load_alignment(archive.read(name)) for name in archive.namelist() if name.endswith(".so")}
-    for name in ("libtensorflowlite_jni.so", "libtensorflowlite_gpu_jni.so"):
+    for name in SMALL_PAGES:
         require(f"lib/arm64-v8a/{name}" in libraries, f"no {name}")
+    require_pages({name: alignment for name, alignment in libraries.items() if Path(name).name not in SMALL_PAGES})
     return ", ".join(f"{name.removeprefix('lib/')} (segments at {alignment // 1024} KiB)" for name, alignment in libraries.items())
+
+
+def check_pages(apk: Path) -> str:
+    """Require every native library to be linked for pages of 16 KiB: others are refused at upload and do not load on new devices."""
+    with zipfile.ZipFile(apk) as archive:
+        libraries = {name: load_alignment(archive.read(name)) for name in archive.namelist() if name.endswith(".so")}
+    require_pages(libraries)
+    return f"{len(libraries)} libraries for pages of {PAGE // 1024} KiB"
+
+
+def require_pages(libraries: dict[str, int]) -> None:
+    """Raise `CheckFailed` for the first library whose segments are aligned to less than a page."""
+    for name, alignment in libraries.items():
+        require(alignment % PAGE == 0, f"{name}: segments at {alignment // 1024} KiB, not {PAGE // 1024}")
 
 
 def load_alignment(elf: bytes) -> int:

@@ -26,7 +26,7 @@ TARGET = DEMO / "target"
 ASSETS = TARGET / "test-assets" / "models"
 OTHERS = TARGET / "test-models"
 PARITY = TARGET / "parity"
-SHIPPED = DEMO / "app" / "src" / "main" / "assets" / "models" / "models.json"
+SHIPPED = DEMO / "library" / "src" / "main" / "assets" / "models" / "models.json"
 STAMP = TARGET / "test-models.stamp"
 
 TILE = 64
@@ -39,8 +39,9 @@ def main() -> None:
     if STAMP.exists() and STAMP.read_text() == stamp:
         return
     STAMP.unlink(missing_ok=True)
-    for folder in (ASSETS, OTHERS, PARITY):
+    for folder in (ASSETS.parent, OTHERS, PARITY):
         shutil.rmtree(folder, ignore_errors=True)
+    for folder in (ASSETS, OTHERS, PARITY):
         folder.mkdir(parents=True)
     photos = parity_photos()
     for name, pixels in photos.items():
@@ -48,11 +49,13 @@ def main() -> None:
     golden = photos["synthetic"][:TILE, :TILE]
     models = [_asset("detail-x4", detail_x4(), golden, "float32"), _asset("detail-x4-int8", detail_x4(int8=True), golden, "int8")]
     (ASSETS / "models.json").write_text(json.dumps({"schema": 1, "models": models}, indent=1))
+    shutil.copytree(SHIPPED.parent, ASSETS.parent / "shipped", dirs_exist_ok=True)
     for name, data in other_models().items():
         (OTHERS / f"{name}.tflite").write_bytes(data)
     write_parity(ASSETS / "detail-x4.tflite", photos)
-    large = {name: pixels for name, pixels in photos.items() if min(pixels.shape[:2]) >= TILE}
     for card in json.loads(SHIPPED.read_text())["models"]:
+        # Smaller ones are padded here and run at their own size by Python, whose engine can: their borders differ.
+        large = {name: pixels for name, pixels in photos.items() if min(pixels.shape[:2]) >= max(card["tile"])}
         write_parity(SHIPPED.parent / card["file"], large)
     STAMP.write_text(stamp)
 
@@ -129,7 +132,7 @@ def write_parity(model: Path, photos: dict[str, np.ndarray]) -> None:
 def parity_photos() -> dict[str, np.ndarray]:
     """Return photos by name: made ones of any size, and two of Set14 where the shared data is."""
     photo = synthetic_photo(150, 110)
-    photos = {"synthetic": photo, "small": photo[:50, :70], "pixel": photo[:1, :1], "thin": photo[:3, :131]}
+    photos = {"synthetic": photo, "small": photo[:50, :70], "pixel": photo[:1, :1], "thin": photo[:3, :131], "broad": synthetic_photo(330, 290)}
     if SHARED_PHOTOS.is_dir():
         for name in ("baboon", "comic"):
             photos[f"set14-{name}"] = np.asarray(Image.open(SHARED_PHOTOS / f"{name}.png").convert("RGB"))
@@ -181,7 +184,7 @@ def _asset(name: str, model: bytes, golden: np.ndarray, recipe: str) -> dict:
 
 
 def _stamp() -> str:
-    sources = [Path(__file__), SHIPPED, *sorted((REPOSITORY / "conversion").glob("*.py"))]
+    sources = [Path(__file__), SHIPPED, *sorted((REPOSITORY / "conversion").rglob("*.py"))]
     digest = hashlib.sha256(f"{sys.version} {SHARED_PHOTOS.is_dir()}".encode())
     for path in sources:
         digest.update(path.read_bytes())

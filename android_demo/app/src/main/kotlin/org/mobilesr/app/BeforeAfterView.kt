@@ -25,7 +25,7 @@ import kotlin.math.roundToInt
  * Shows a picture, or the enlarged one over the original.
  *
  * One finger on the divider moves it; elsewhere it pans a zoomed picture. Two fingers zoom, a double tap
- * zooms in and out. To TalkBack and keyboards it is a seek bar.
+ * zooms in and out. To TalkBack and keyboards it is a seek bar that can zoom: plus and minus, Home and End.
  */
 class BeforeAfterView(context: Context, attributes: AttributeSet?) : View(context, attributes) {
     private val viewport = Viewport()
@@ -75,8 +75,7 @@ class BeforeAfterView(context: Context, attributes: AttributeSet?) : View(contex
             }
 
             override fun onDoubleTap(e: MotionEvent): Boolean {
-                viewport.zoomBy(if (viewport.zoom > 1f) 1f / viewport.zoom else DOUBLE_TAP_ZOOM, e.x, e.y)
-                moved()
+                toggleZoom(e.x, e.y)
                 return true
             }
         },
@@ -136,6 +135,28 @@ class BeforeAfterView(context: Context, attributes: AttributeSet?) : View(contex
         canvas.restore()
     }
 
+    /** The divider's handle lies where the back gesture begins and ends. */
+    override fun onLayout(changed: Boolean, left: Int, top: Int, right: Int, bottom: Int) {
+        super.onLayout(changed, left, top, right, bottom)
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.Q) return
+        val middle = (height * DividerPainter.HANDLE_AT).roundToInt()
+        val half = (GESTURE_DP * resources.displayMetrics.density / 2).roundToInt() // the system grants no more
+        systemGestureExclusionRects = listOf(Rect(0, middle - half, width, middle + half))
+    }
+
+    override fun performClick(): Boolean {
+        super.performClick()
+        toggleZoom(width / 2f, height / 2f)
+        return true
+    }
+
+    private fun toggleZoom(x: Float, y: Float) = zoomBy(if (viewport.zoom > 1f) 1f / viewport.zoom else DOUBLE_TAP_ZOOM, x, y)
+
+    private fun zoomBy(factor: Float, x: Float = width / 2f, y: Float = height / 2f) {
+        viewport.zoomBy(factor, x, y)
+        moved()
+    }
+
     override fun onTouchEvent(event: MotionEvent): Boolean {
         pinch.onTouchEvent(event)
         taps.onTouchEvent(event)
@@ -144,30 +165,38 @@ class BeforeAfterView(context: Context, attributes: AttributeSet?) : View(contex
     }
 
     override fun onKeyDown(keyCode: Int, event: KeyEvent?): Boolean {
-        val step = when (keyCode) {
-            KeyEvent.KEYCODE_DPAD_LEFT -> -STEP
-            KeyEvent.KEYCODE_DPAD_RIGHT -> STEP
+        when (keyCode) {
+            KeyEvent.KEYCODE_PLUS, KeyEvent.KEYCODE_EQUALS, KeyEvent.KEYCODE_NUMPAD_ADD, KeyEvent.KEYCODE_ZOOM_IN -> zoomBy(ZOOM_STEP)
+            KeyEvent.KEYCODE_MINUS, KeyEvent.KEYCODE_NUMPAD_SUBTRACT, KeyEvent.KEYCODE_ZOOM_OUT -> zoomBy(1 / ZOOM_STEP)
+            KeyEvent.KEYCODE_DPAD_LEFT -> if (after == null) return false else split -= STEP
+            KeyEvent.KEYCODE_DPAD_RIGHT -> if (after == null) return false else split += STEP
+            KeyEvent.KEYCODE_MOVE_HOME -> if (after == null) return false else split = 0f
+            KeyEvent.KEYCODE_MOVE_END -> if (after == null) return false else split = 1f
             else -> return super.onKeyDown(keyCode, event)
         }
-        if (after == null) return false
-        split += step
         return true
     }
 
     override fun onInitializeAccessibilityNodeInfo(info: AccessibilityNodeInfo) {
         super.onInitializeAccessibilityNodeInfo(info)
+        info.addAction(AccessibilityNodeInfo.AccessibilityAction(R.id.action_zoom_in, context.getString(R.string.zoom_in)))
+        info.addAction(AccessibilityNodeInfo.AccessibilityAction(R.id.action_zoom_out, context.getString(R.string.zoom_out)))
         if (after == null) return
         info.className = SeekBar::class.java.name
         info.rangeInfo = AccessibilityNodeInfo.RangeInfo.obtain(AccessibilityNodeInfo.RangeInfo.RANGE_TYPE_INT, 0f, 100f, split * 100)
         info.addAction(AccessibilityNodeInfo.AccessibilityAction.ACTION_SCROLL_FORWARD)
         info.addAction(AccessibilityNodeInfo.AccessibilityAction.ACTION_SCROLL_BACKWARD)
+        info.addAction(AccessibilityNodeInfo.AccessibilityAction.ACTION_SET_PROGRESS)
     }
 
     override fun performAccessibilityAction(action: Int, arguments: Bundle?): Boolean {
-        if (after == null) return super.performAccessibilityAction(action, arguments)
         when (action) {
-            AccessibilityNodeInfo.ACTION_SCROLL_FORWARD -> split += STEP
-            AccessibilityNodeInfo.ACTION_SCROLL_BACKWARD -> split -= STEP
+            R.id.action_zoom_in -> zoomBy(ZOOM_STEP)
+            R.id.action_zoom_out -> zoomBy(1 / ZOOM_STEP)
+            AccessibilityNodeInfo.ACTION_SCROLL_FORWARD -> if (after == null) return false else split += STEP
+            AccessibilityNodeInfo.ACTION_SCROLL_BACKWARD -> if (after == null) return false else split -= STEP
+            android.R.id.accessibilityActionSetProgress ->
+                if (after == null || arguments == null) return false else split = arguments.getFloat(AccessibilityNodeInfo.ACTION_ARGUMENT_PROGRESS_VALUE) / 100
             else -> return super.performAccessibilityAction(action, arguments)
         }
         return true
@@ -210,6 +239,8 @@ class BeforeAfterView(context: Context, attributes: AttributeSet?) : View(contex
     private companion object {
         const val STEP = 0.1f
         const val DOUBLE_TAP_ZOOM = 3f
+        const val ZOOM_STEP = 1.5f
+        const val GESTURE_DP = 200
         const val REST_MS = 150L
     }
 }

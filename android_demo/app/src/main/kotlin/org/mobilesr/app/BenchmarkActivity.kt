@@ -4,7 +4,6 @@ package org.mobilesr.app
 import android.app.Activity
 import android.content.ActivityNotFoundException
 import android.content.Intent
-import android.net.Uri
 import android.os.Bundle
 import android.util.Log
 import android.view.View
@@ -12,13 +11,13 @@ import android.view.WindowManager
 import android.widget.Button
 import android.widget.ProgressBar
 import android.widget.TextView
+import org.mobilesr.ModelEntry
 import org.mobilesr.core.Accelerator
 import org.mobilesr.core.BenchmarkPlan
 import org.mobilesr.core.BenchmarkReport
+import org.mobilesr.core.CpuThreads
 import org.mobilesr.core.EngineRequest
 import org.mobilesr.core.Precision
-import java.io.FileNotFoundException
-import java.io.IOException
 
 /**
  * Measures one model at a time.
@@ -47,8 +46,8 @@ class BenchmarkActivity : Activity() {
         findViewById<View>(R.id.export_csv)!!.setOnClickListener { export(CSV, "benchmark.csv", "text/csv") }
         findViewById<View>(R.id.export_json)!!.setOnClickListener { export(JSON, "benchmark.json", "application/json") }
         offerChoices()
-        onFileThread({ it.models.usable() }) { usable ->
-            models.offer(usable, services.models.choose(services.settings.modelId))
+        onFileThread({ it.models.all().filter { entry -> entry.model != null } }) { usable ->
+            models.offer(usable, usable.firstOrNull { it.id == services.settings.modelId } ?: usable.firstOrNull())
             modelsKnown = true
             show(services.benchmark.state.value)
             if (savedInstanceState == null) auto(intent)
@@ -74,12 +73,14 @@ class BenchmarkActivity : Activity() {
     override fun onActivityResult(requestCode: Int, resultCode: Int, data: Intent?) {
         val uri = data?.data
         if (resultCode != RESULT_OK || uri == null) return
-        val measured = services.benchmark.state.value.results
-        write(uri, if (requestCode == CSV) BenchmarkReport.csv(measured) else BenchmarkReport.json(measured))
+        services.benchmark.export(uri, if (requestCode == CSV) BenchmarkReport::csv else BenchmarkReport::json) { failure ->
+            note = if (failure == null) getString(R.string.exported) else getString(R.string.save_failed, Texts(this).failure(failure))
+            if (!isDestroyed) warn(services.benchmark.state.value)
+        }
     }
 
     private fun offerChoices() {
-        models = Choices(findViewById(R.id.model)!!) { it.card.name }
+        models = Choices(findViewById(R.id.model)!!) { entry -> labelOf(entry) }
         accelerators = Choices(findViewById(R.id.accelerator)!!) {
             getString(if (it == Accelerator.GPU) R.string.accelerator_gpu else R.string.accelerator_cpu)
         }
@@ -92,17 +93,21 @@ class BenchmarkActivity : Activity() {
         runs.offer(RUNS, BenchmarkPlan(EngineRequest(Accelerator.CPU)).runs)
     }
 
+    /** The tile is what tells two files of one network apart. */
+    private fun labelOf(entry: ModelEntry): String =
+        entry.model!!.shape.let { getString(R.string.benchmark_model, entry.card.name, it.tileWidth, it.tileHeight) }
+
     private fun measure() {
         val entry = models.chosen ?: return
-        val request = EngineRequest(accelerators.chosen!!, precisions.chosen!!, threads.chosen!!)
+        val request = EngineRequest(accelerators.chosen!!, precisions.chosen!!, threadsOf(threads.chosen!!))
         services.benchmark.start(entry, BenchmarkPlan(request, runs = runs.chosen!!))
     }
 
     /** What adb asked for; settings that make no sense are those of the screen instead. */
     private fun auto(intent: Intent) {
-        if (!intent.getBooleanExtra("auto", false)) return
+        if (!intent.getBooleanExtra("auto", false) || intent.flags and Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY != 0) return
         val name = intent.getStringExtra("model")
-        val entry = if (name == null) models.chosen else services.models.usable().firstOrNull { it.card.name == name }
+        val entry = if (name == null) models.chosen else models.values.firstOrNull { it.card.name == name || labelOf(it) == name }
         if (entry == null) {
             note = if (name == null) getString(R.string.no_models) else getString(R.string.benchmark_unknown_model, name)
             Log.e(BenchmarkController.TAG, "$note")
@@ -112,11 +117,11 @@ class BenchmarkActivity : Activity() {
         val request = EngineRequest(
             accelerator = if (intent.getStringExtra("accelerator") == "cpu") Accelerator.CPU else Accelerator.GPU,
             precision = if (intent.getStringExtra("precision") == "fp32") Precision.FP32 else Precision.FP16,
-            threads = intent.getIntExtra("threads", 0).coerceIn(0, MOST_THREADS),
+            threads = threadsOf(intent.getIntExtra("threads", 0).coerceIn(0, MOST_THREADS)),
         )
         val standard = BenchmarkPlan(request)
-        val warmup = intent.getIntExtra("warmup", standard.warmup).coerceAtLeast(1)
-        services.benchmark.start(entry, standard.copy(warmup = warmup, runs = intent.getIntExtra("runs", standard.runs).coerceAtLeast(1)))
+        val warmup = intent.getIntExtra("warmup", standard.warmup).coerceIn(1, BenchmarkPlan.MOST)
+        services.benchmark.start(entry, standard.copy(warmup = warmup, runs = intent.getIntExtra("runs", standard.runs).coerceIn(1, BenchmarkPlan.MOST)))
     }
 
     private fun show(state: BenchmarkState) {
@@ -166,16 +171,8 @@ class BenchmarkActivity : Activity() {
         }
     }
 
-    private fun write(uri: Uri, text: String) {
-        note = try {
-            val out = contentResolver.openOutputStream(uri) ?: throw FileNotFoundException(uri.toString())
-            out.use { it.write(text.toByteArray()) }
-            getString(R.string.exported)
-        } catch (e: IOException) {
-            getString(R.string.save_failed, e.message.orEmpty())
-        }
-        warn(services.benchmark.state.value)
-    }
+    /** Automatic is what photos are upscaled with, so that the number that is shown is the number that ran. */
+    private fun threadsOf(chosen: Int) = if (chosen == 0) CpuThreads.choose() else chosen
 
     private companion object {
         const val CSV = 1

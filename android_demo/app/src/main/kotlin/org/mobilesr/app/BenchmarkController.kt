@@ -2,17 +2,19 @@
 package org.mobilesr.app
 
 import android.content.Context
+import android.net.Uri
 import android.os.Build
-import android.os.PowerManager
 import android.util.Log
+import org.mobilesr.ModelEntry
 import org.mobilesr.core.BenchmarkPlan
 import org.mobilesr.core.BenchmarkReport
 import org.mobilesr.core.BenchmarkResult
 import org.mobilesr.core.BenchmarkRunner
 import org.mobilesr.core.CancelToken
 import org.mobilesr.core.Progress
-import org.mobilesr.core.Thermal
+import org.mobilesr.thermalOf
 import java.io.File
+import java.io.FileNotFoundException
 import java.io.IOException
 import java.util.concurrent.CancellationException
 
@@ -24,33 +26,77 @@ class BenchmarkController(private val context: Context, private val services: Se
     /** What the screen shows. */
     val state = StateHolder(BenchmarkState(emptyList(), null, null))
 
-    private var cancel = CancelToken()
+    private class Job(val entry: ModelEntry, val plan: BenchmarkPlan) {
+        val cancel = CancelToken()
+
+        @Volatile
+        var running = false
+    }
+
+    @Volatile
+    private var job: Job? = null
 
     /** Measures [entry], unless a measurement is under way. */
     fun start(entry: ModelEntry, plan: BenchmarkPlan) {
-        val model = entry.model
-        if (state.value.running != null || model == null) return
-        val results = state.value.results
-        cancel = CancelToken()
-        state.value = BenchmarkState(results, Progress(0, plan.warmup + plan.runs, null), null)
-        services.engineThread.submit {
-            state.value = try {
-                val runner = BenchmarkRunner(services.runtime, device(), ::thermal)
-                val result = runner.run(model, services.models.golden(entry), plan, cancel) {
-                    state.value = BenchmarkState(results, it, null)
-                }
-                Log.i(TAG, BenchmarkReport.logLine(result))
-                BenchmarkState(results + result, null, null).also { keep(it.results) }
-            } catch (_: CancellationException) {
-                BenchmarkState(results, null, null)
-            } catch (e: Exception) {
-                BenchmarkState(results, null, Failure.of(e).also { if (it == null) crash(e) })
-            }
-        }
+        if (state.value.running == null && entry.model != null) submit(Job(entry, plan))
     }
 
     /** Stops after the tile that is being computed. */
-    fun cancel() = cancel.cancel()
+    fun cancel() {
+        job?.cancel?.cancel()
+    }
+
+    /** The GPU does not answer: the same measurement on a fresh thread, where it is no longer trusted. */
+    fun onGpuHung() {
+        val hung = job?.takeIf { it.running } ?: return
+        hung.cancel.cancel()
+        submit(Job(hung.entry, hung.plan))
+    }
+
+    /** Writes the results to [uri] beside the main thread; [then] is told on it, with null for success. */
+    fun export(uri: Uri, text: (List<BenchmarkResult>) -> String, then: (Failure?) -> Unit) {
+        val results = state.value.results
+        services.ioThread.post {
+            val failure = try {
+                if (results.isEmpty()) throw IOException(context.getString(R.string.benchmark_nothing)) // the process was ended meanwhile
+                val out = context.contentResolver.openOutputStream(uri) ?: throw FileNotFoundException(uri.toString())
+                out.use { it.write(text(results).toByteArray()) }
+                null
+            } catch (e: Exception) {
+                Failure.of(e) // a provider may throw anything
+            }
+            context.mainExecutor.execute { then(failure) }
+        }
+    }
+
+    private fun submit(mine: Job) {
+        job = mine
+        val results = state.value.results
+        fun publish(new: BenchmarkState) {
+            if (job === mine) state.value = new
+        }
+        publish(BenchmarkState(results, Progress(0, mine.plan.warmup + mine.plan.runs, null), null))
+        services.engineThread.post {
+            mine.running = true
+            try {
+                mine.cancel.check()
+                val result = measure(mine) { publish(BenchmarkState(results, it, null)) }
+                Log.i(TAG, BenchmarkReport.logLine(result))
+                keep(results + result)
+                publish(BenchmarkState(results + result, null, null))
+            } catch (_: CancellationException) {
+                publish(BenchmarkState(results, null, null))
+            } catch (e: Throwable) {
+                Log.w(TAG, e)
+                publish(BenchmarkState(results, null, Failure.of(e)))
+            }
+            mine.running = false
+        }
+    }
+
+    private fun measure(mine: Job, progress: (Progress) -> Unit): BenchmarkResult =
+        BenchmarkRunner(services.runtime, device(), services.gpuTrial, { thermalOf(context) })
+            .run(checkNotNull(mine.entry.model), services.models.golden(mine.entry), mine.plan, mine.cancel, progress)
 
     /** The files of the results so far, where `adb pull` finds them. */
     private fun keep(results: List<BenchmarkResult>) {
@@ -64,20 +110,6 @@ class BenchmarkController(private val context: Context, private val services: Se
     }
 
     private fun device() = "${Build.MANUFACTURER} ${Build.MODEL}, Android ${Build.VERSION.RELEASE}"
-
-    private fun thermal(): Thermal {
-        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.Q) return Thermal.UNKNOWN
-        return when (context.getSystemService(PowerManager::class.java).currentThermalStatus) {
-            PowerManager.THERMAL_STATUS_NONE -> Thermal.NONE
-            PowerManager.THERMAL_STATUS_LIGHT -> Thermal.LIGHT
-            PowerManager.THERMAL_STATUS_MODERATE -> Thermal.MODERATE
-            PowerManager.THERMAL_STATUS_SEVERE -> Thermal.SEVERE
-            PowerManager.THERMAL_STATUS_CRITICAL -> Thermal.CRITICAL
-            PowerManager.THERMAL_STATUS_EMERGENCY -> Thermal.EMERGENCY
-            PowerManager.THERMAL_STATUS_SHUTDOWN -> Thermal.SHUTDOWN
-            else -> Thermal.UNKNOWN
-        }
-    }
 
     companion object {
         /** The tag of `benchmark_model`, so that the same `adb logcat -s tflite` and the same parser work. */

@@ -8,7 +8,9 @@ import android.widget.Spinner
 
 /** A [Spinner] whose lines stand for values. */
 class Choices<T>(private val spinner: Spinner, private val label: (T) -> String) {
-    private var values: List<T> = emptyList()
+    /** What is offered. */
+    var values: List<T> = emptyList()
+        private set
 
     /** The chosen value, null if there is nothing to choose from. */
     val chosen: T? get() = values.getOrNull(spinner.selectedItemPosition)

@@ -2,10 +2,15 @@
 package org.mobilesr.app
 
 import android.graphics.Bitmap
+import android.graphics.BitmapRegionDecoder
 import android.graphics.Rect
 import android.os.Handler
 import android.os.Looper
+import org.mobilesr.bitmapOf
+import org.mobilesr.core.PngRows
 import org.mobilesr.core.Reading
+import org.mobilesr.regionDecoder
+import org.mobilesr.srgb
 import java.io.IOException
 import java.util.concurrent.Executors
 
@@ -18,8 +23,14 @@ class DetailPair(val before: Detail?, val after: Detail?)
 /** Decodes parts of [finished], newest wish first, older ones dropped. Main thread only. */
 class DetailLoader(private val finished: Finished, private val deliver: (DetailPair) -> Unit) {
     private val main = Handler(Looper.getMainLooper())
+
     @Volatile
     private var wish = 0
+
+    // of the executor's thread; opened once, a decoder of a large picture is slow to make
+    private var rows: PngRows? = null
+    private var decoder: BitmapRegionDecoder? = null
+    private var opened = false
 
     /** Delivers [part] of the enlarged picture, decoded for [scale] screen pixels a pixel. */
     fun load(part: Rect, scale: Float) {
@@ -34,31 +45,64 @@ class DetailLoader(private val finished: Finished, private val deliver: (DetailP
     /** Delivers nothing any more. */
     fun stop() {
         wish++
+        executor.execute {
+            rows?.close()
+            decoder?.recycle()
+            rows = null
+            decoder = null
+            opened = false
+        }
     }
 
     private fun after(part: Rect, scale: Float): Detail? {
         var sample = 1
         while (scale * sample * 2 <= 1f) sample *= 2
         if (part.width().toLong() * part.height() / (sample.toLong() * sample) > MOST_PIXELS) return null
-        val decoder = regionDecoder(finished.result.file) ?: return null
-        val bitmap = decoder.decodeRegion(part, srgb().apply { inSampleSize = sample })
-        decoder.recycle()
+        open()
+        val bitmap = try {
+            rows?.let { cut(it, part, sample) } ?: decoder?.decodeRegion(part, srgb().apply { inSampleSize = sample })
+        } catch (_: IOException) {
+            null // the file is gone; the preview stays
+        }
         return bitmap?.let { Detail(part, it) }
+    }
+
+    private fun open() {
+        if (opened) return
+        opened = true
+        rows = try {
+            PngRows.open(finished.result.file)
+        } catch (_: IOException) {
+            null
+        }
+        if (rows == null) decoder = regionDecoder(finished.result.file)
+    }
+
+    private fun cut(rows: PngRows, part: Rect, sample: Int): Bitmap {
+        val width = (part.width() + sample - 1) / sample
+        val height = (part.height() + sample - 1) / sample
+        val pixels = IntArray(width * height)
+        rows.readSampled(part.left, part.top, part.width(), part.height(), sample, pixels)
+        return bitmapOf(pixels, width, height, finished.photo.color)
     }
 
     private fun before(part: Rect): Detail? {
         val photo = finished.photo
-        val scale = finished.result.width / photo.width
-        val small = Rect(part.left / scale, part.top / scale, (part.right + scale - 1) / scale, (part.bottom + scale - 1) / scale)
-        if (small.width().toLong() * small.height() > MOST_PIXELS || !photo.hasRegions) return null
+        val scale = finished.result.width.toFloat() / photo.width
+        val small = Rect(
+            (part.left / scale).toInt(), (part.top / scale).toInt(),
+            ((part.right / scale).toInt() + 1).coerceAtMost(photo.width), ((part.bottom / scale).toInt() + 1).coerceAtMost(photo.height),
+        )
+        if (small.isEmpty || small.width().toLong() * small.height() > MOST_PIXELS || !photo.hasRegions) return null
         val pixels = IntArray(small.width() * small.height())
         try {
             photo.open(Reading.REGIONS).use { it.read(small.left, small.top, small.width(), small.height(), pixels) }
         } catch (_: IOException) {
-            return null // the cache was emptied; the preview stays
+            return null // the file is gone; the preview stays
         }
-        val bitmap = Bitmap.createBitmap(pixels, small.width(), small.height(), Bitmap.Config.ARGB_8888)
-        return Detail(Rect(small.left * scale, small.top * scale, small.right * scale, small.bottom * scale), bitmap)
+        val bitmap = bitmapOf(pixels, small.width(), small.height(), photo.color)
+        val place = Rect((small.left * scale).toInt(), (small.top * scale).toInt(), (small.right * scale).toInt(), (small.bottom * scale).toInt())
+        return Detail(place, bitmap)
     }
 
     private companion object {

@@ -68,8 +68,8 @@ class DividerPainter(private val view: View) {
 
     private fun dp(value: Float) = value * view.resources.displayMetrics.density
 
-    private companion object {
-        const val PADDING_DP = 10f
+    companion object {
+        private const val PADDING_DP = 10f
 
         /** Below the middle, where a thumb is and a face is not. */
         const val HANDLE_AT = 0.75f

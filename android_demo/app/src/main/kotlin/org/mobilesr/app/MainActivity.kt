@@ -1,8 +1,9 @@
-// The main screen: choose or receive photos, upscale, compare, save, share.
+// The main screen: choose, upscale, compare, save, share.
 package org.mobilesr.app
 
 import android.Manifest
 import android.app.Activity
+import android.app.AlertDialog
 import android.content.ActivityNotFoundException
 import android.content.Intent
 import android.content.pm.PackageManager
@@ -16,9 +17,17 @@ import android.widget.Toast
 /** Draws [UpscaleController]'s state and passes the user's wishes on to it. */
 class MainActivity : Activity() {
     private lateinit var screen: MainScreen
+
+    /** Photos that came before it was known what the last process left. */
+    private var waiting: List<Uri> = emptyList()
     private val watcher: (ScreenState) -> Unit = { state ->
         screen.show(state)
         keepScreenOn(state is ScreenState.Working)
+        if (state !is ScreenState.Opening && waiting.isNotEmpty()) {
+            val photos = waiting
+            waiting = emptyList()
+            choose(photos)
+        }
     }
 
     override fun onCreate(savedInstanceState: Bundle?) {
@@ -32,6 +41,7 @@ class MainActivity : Activity() {
     override fun onStart() {
         super.onStart()
         services.upscaling.state.watch(watcher)
+        Notifications(this).seen()
         onFileThread({ it.models.usable() }, screen::offer) // again after a visit to the models screen
     }
 
@@ -66,14 +76,17 @@ class MainActivity : Activity() {
         }
 
         override fun start() {
+            val done = services.upscaling.state.value as? ScreenState.Done
+            if (done?.unsaved == true) return askToDiscard { services.upscaling.start() }
             askForNotifications()
             services.upscaling.start()
         }
 
         override fun save(done: ScreenState.Done) {
             if (services.gallery.canSave) return services.upscaling.save()
-            val intent = Intent(Intent.ACTION_CREATE_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType(Gallery.MIME)
-            if (!tryToStart(intent.putExtra(Intent.EXTRA_TITLE, done.finished.last().result.file.name), SAVE)) toast(R.string.no_picker)
+            val next = (done.finished.firstOrNull { it.saved == null } ?: done.finished.last()).result
+            val intent = Intent(Intent.ACTION_CREATE_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType(next.format.mime)
+            if (!tryToStart(intent.putExtra(Intent.EXTRA_TITLE, next.file.name), SAVE)) toast(R.string.no_picker)
         }
 
         override fun share(done: ScreenState.Done) {
@@ -85,12 +98,30 @@ class MainActivity : Activity() {
         override fun openBenchmark() = startActivity(Intent(this@MainActivity, BenchmarkActivity::class.java))
     }
 
+    /** Takes what was shared in, once: from Recents the same intent comes again, without its permissions. */
     private fun receive(intent: Intent?) {
-        if (intent?.action == Intent.ACTION_SEND || intent?.action == Intent.ACTION_SEND_MULTIPLE) choose(intent.pictures())
+        if (intent == null || intent.flags and Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY != 0) return
+        if (intent.action == Intent.ACTION_SEND || intent.action == Intent.ACTION_SEND_MULTIPLE) choose(intent.pictures())
+        setIntent(Intent(this, MainActivity::class.java))
     }
 
     private fun choose(pictures: List<Uri>) {
-        if (pictures.isNotEmpty() && !services.upscaling.choose(pictures)) toast(R.string.busy)
+        val state = services.upscaling.state.value
+        when {
+            pictures.isEmpty() -> Unit
+            state is ScreenState.Opening -> waiting = pictures
+            state is ScreenState.Done && state.unsaved -> askToDiscard { services.upscaling.choose(pictures) }
+            !services.upscaling.choose(pictures) -> toast(R.string.busy)
+        }
+    }
+
+    private fun askToDiscard(then: () -> Unit) {
+        AlertDialog.Builder(this)
+            .setTitle(R.string.unsaved_title)
+            .setMessage(R.string.unsaved_text)
+            .setPositiveButton(R.string.discard) { _, _ -> then() }
+            .setNegativeButton(R.string.keep, null)
+            .show()
     }
 
     private fun openDocument() = Intent(Intent.ACTION_OPEN_DOCUMENT)
@@ -106,7 +137,8 @@ class MainActivity : Activity() {
     }
 
     private fun askForNotifications() {
-        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.TIRAMISU) return
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.TIRAMISU || services.settings.askedForNotifications) return
+        services.settings.askedForNotifications = true
         if (checkSelfPermission(Manifest.permission.POST_NOTIFICATIONS) != PackageManager.PERMISSION_GRANTED) {
             requestPermissions(arrayOf(Manifest.permission.POST_NOTIFICATIONS), NOTIFY)
         }

@@ -6,7 +6,7 @@ import android.view.View
 import android.widget.Button
 import android.widget.ProgressBar
 import android.widget.TextView
-import org.mobilesr.core.Accelerator
+import org.mobilesr.UsableModel
 
 /** What the user can wish for on the main screen. */
 interface MainWishes {
@@ -31,29 +31,22 @@ class MainScreen(private val activity: Activity, private val services: Services,
     private val primary: Button = activity.findViewById(R.id.primary)!!
     private val secondary: Button = activity.findViewById(R.id.secondary)!!
     private val tertiary: Button = activity.findViewById(R.id.tertiary)!!
-    private val changing = listOf(headline, progress, detail, warning, settings, primary, secondary, tertiary, empty, compare)
+    private val quiet: Button = activity.findViewById(R.id.quiet)!!
+    private val spoken: TextView = activity.findViewById(R.id.spoken)!!
+    private val changing = listOf(headline, progress, detail, warning, settings, primary, secondary, tertiary, quiet, empty, compare)
     private val shown = HashSet<View>()
     private var modelsKnown = false
-    private val models = Choices<ModelEntry>(activity.findViewById(R.id.model)!!) { it.card.name }
-    private val accelerators = Choices<Accelerator>(activity.findViewById(R.id.accelerator)!!) {
-        activity.getString(if (it == Accelerator.GPU) R.string.accelerator_gpu else R.string.accelerator_cpu)
-    }
+    private val choices = SettingsPanel(activity, services) { show(services.upscaling.state.value) }
 
     init {
         activity.findViewById<View>(R.id.open_models)!!.setOnClickListener { wishes.openModels() }
         activity.findViewById<View>(R.id.open_benchmark)!!.setOnClickListener { wishes.openBenchmark() }
-        accelerators.offer(Accelerator.entries, services.settings.accelerator)
-        accelerators.onChosen { services.settings.accelerator = it }
-        models.onChosen { chosen ->
-            services.settings.modelId = chosen.id
-            (services.upscaling.state.value as? ScreenState.Ready)?.let { show(it) }
-        }
     }
 
     /** Offers [usable], with the one of the settings chosen. */
-    fun offer(usable: List<ModelEntry>) {
+    fun offer(usable: List<UsableModel>) {
         modelsKnown = true
-        models.offer(usable, services.models.choose(services.settings.modelId))
+        choices.offer(usable)
         show(services.upscaling.state.value)
     }
 
@@ -68,14 +61,13 @@ class MainScreen(private val activity: Activity, private val services: Services,
             is ScreenState.Done -> done(state)
             is ScreenState.Failed -> failed(state)
         }
-        if (modelsKnown && models.chosen == null && state !is ScreenState.Working) warn(activity.getString(R.string.no_models))
+        if (modelsKnown && choices.model == null && state !is ScreenState.Working) warn(activity.getString(R.string.no_models))
         // at the end and not in between: hiding a view for a moment would take its focus and its touch
         for (view in changing) view.show(view in shown)
     }
 
     private fun idle() {
         shown += empty
-        settings()
         button(primary, R.string.choose_photos) { wishes.pick() }
     }
 
@@ -83,23 +75,27 @@ class MainScreen(private val activity: Activity, private val services: Services,
         shown += empty
         headline(activity.getString(R.string.phase_opening))
         indeterminate()
+        button(quiet, R.string.cancel) { services.upscaling.cancel() }
     }
 
     private fun ready(state: ScreenState.Ready) {
         picture(state)
         val first = state.photos.first()
-        val scale = models.chosen?.model?.shape?.scale ?: 1
+        val (width, height) = services.settings.output.dimensions(first.width, first.height, choices.model?.scale ?: 1)
+        val name = first.name.orEmpty()
         headline(
-            activity.resources.getQuantityString(
-                R.plurals.photos_ready, state.photos.size,
-                first.name.orEmpty(), first.width, first.height, first.width * scale, first.height * scale, state.photos.size,
-            ),
+            if (state.photos.size == 1) {
+                activity.getString(R.string.photo_ready, name, first.width, first.height, width, height)
+            } else {
+                activity.resources.getQuantityString(R.plurals.photos_ready, state.photos.size, state.photos.size, first.width, first.height, width, height)
+            },
         )
-        missed(state.missed)
+        if (width.toLong() * height > LARGE_PIXELS) detail(activity.getString(R.string.large_result, width.toLong() * height / 1_000_000))
+        texts.missed(state.missed)?.let { warn(it) }
         settings()
         button(secondary, R.string.choose_other) { wishes.pick() }
         button(primary, R.string.start) { wishes.start() }
-        primary.isEnabled = models.chosen != null
+        primary.isEnabled = choices.model != null
     }
 
     private fun working(state: ScreenState.Working) {
@@ -112,7 +108,8 @@ class MainScreen(private val activity: Activity, private val services: Services,
             progress.isIndeterminate = false
             progress.progress = (tiles.fraction * progress.max).toInt()
         }
-        button(primary, R.string.cancel) { services.upscaling.cancel() }
+        say(if (tiles == null) texts.progress(state) else activity.getString(R.string.spoken_progress, (tiles.fraction * 4).toInt() * 25))
+        button(quiet, R.string.cancel) { services.upscaling.cancel() }
     }
 
     private fun done(state: ScreenState.Done) {
@@ -120,29 +117,30 @@ class MainScreen(private val activity: Activity, private val services: Services,
         shown += compare
         compare.compare(state.before, state.after, last)
         headline(headlineOf(state))
-        detail(
-            activity.getString(
-                R.string.done_what_ran, state.model, texts.ran(last.result.ran), texts.number(last.result.msPerTile), texts.duration(last.result.seconds),
-            ),
-        )
+        say(headline.text.toString())
+        detail(activity.getString(R.string.done_what_ran, state.model, texts.ran(last.result.ran), texts.duration(last.result.seconds)))
         last.result.fallback?.let { warn(texts.fallback(it)) }
-        missed(state.missed)
-        val saveable = state.saving !is Saving.InGallery && state.finished.any { it.saved == null }
+        texts.cancelled(state)?.let { warn(it) }
+        texts.missed(state.missed)?.let { warn(it) }
+        (state.saving as? Saving.Failed)?.let { warn(activity.getString(R.string.save_failed, it.message)) }
+        settings()
         button(secondary, R.string.share) { wishes.share(state) }
         button(primary, R.string.save) { wishes.save(state) }
-        primary.isEnabled = saveable && state.saving != Saving.Running
-        button(tertiary, R.string.choose_other) { wishes.pick() }
-        (state.saving as? Saving.Failed)?.let { warn(activity.getString(R.string.save_failed, it.message)) }
+        primary.isEnabled = state.unsaved && state.saving != Saving.Running
+        button(tertiary, R.string.again) { wishes.start() }
+        tertiary.isEnabled = state.saving != Saving.Running && choices.model != null
+        button(quiet, R.string.choose_other) { wishes.pick() }
     }
 
     private fun headlineOf(state: ScreenState.Done): String {
         val last = state.finished.last().result
+        val count = state.finished.size
         return when {
             state.saving == Saving.Running -> activity.getString(R.string.phase_saving)
-            state.finished.size > 1 && state.finished.all { it.saved != null } -> activity.getString(R.string.done_many_saved, state.finished.size)
-            state.finished.size > 1 -> activity.getString(R.string.done_many, state.finished.size)
-            state.saving == Saving.InGallery -> activity.getString(R.string.saved)
+            count > 1 && !state.unsaved -> activity.resources.getQuantityString(R.plurals.done_many_saved, count, count)
+            count > 1 -> activity.resources.getQuantityString(R.plurals.done_many, count, count)
             state.saving == Saving.InDocument -> activity.getString(R.string.saved_document)
+            !state.unsaved -> activity.getString(R.string.saved)
             else -> activity.getString(R.string.done_size, last.width, last.height)
         }
     }
@@ -152,9 +150,13 @@ class MainScreen(private val activity: Activity, private val services: Services,
         if (ready == null) shown += empty else picture(ready)
         headline(activity.getString(R.string.failed_title))
         warn(texts.failure(state.failure))
-        settings()
-        button(secondary, R.string.choose_other) { wishes.pick() }
-        if (ready != null) button(primary, R.string.try_again) { wishes.start() }
+        if (ready == null) {
+            button(primary, R.string.choose_other) { wishes.pick() }
+        } else {
+            settings()
+            button(secondary, R.string.choose_other) { wishes.pick() }
+            button(primary, R.string.try_again) { wishes.start() }
+        }
     }
 
     private fun picture(ready: ScreenState.Ready) {
@@ -163,7 +165,7 @@ class MainScreen(private val activity: Activity, private val services: Services,
     }
 
     private fun settings() {
-        if (models.chosen != null) shown += settings
+        if (choices.model != null) shown += settings
     }
 
     private fun headline(text: String, spoken: Boolean = true) {
@@ -172,13 +174,14 @@ class MainScreen(private val activity: Activity, private val services: Services,
         if (headline.text.toString() != text) headline.text = text
     }
 
+    /** A live region of its own: spoken at each quarter of the work and at its end, wherever the focus is. */
+    private fun say(text: String) {
+        if (spoken.text.toString() != text) spoken.text = text
+    }
+
     private fun detail(text: String) {
         shown += detail
         detail.text = text
-    }
-
-    private fun missed(missed: List<Missed>) = missed.forEach {
-        warn(activity.getString(R.string.done_some_failed, it.name, texts.failure(it.failure)))
     }
 
     /** Adds a line to the warning. */
@@ -197,5 +200,10 @@ class MainScreen(private val activity: Activity, private val services: Services,
         button.isEnabled = true
         button.setText(text)
         button.setOnClickListener { onClick() }
+    }
+
+    private companion object {
+        /** Larger pictures are refused by many apps that people send them to. */
+        const val LARGE_PIXELS = 100_000_000L
     }
 }

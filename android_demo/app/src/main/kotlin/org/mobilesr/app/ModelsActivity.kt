@@ -11,6 +11,7 @@ import android.view.LayoutInflater
 import android.view.View
 import android.view.ViewGroup
 import android.widget.TextView
+import org.mobilesr.ModelEntry
 import org.mobilesr.core.RefusedModelException
 import java.io.IOException
 
@@ -70,13 +71,15 @@ class ModelsActivity : Activity() {
         findViewById<View>(R.id.empty)!!.show(entries.isEmpty())
         val list = findViewById<ViewGroup>(R.id.list)!!
         list.removeAllViews()
-        for (entry in entries) list.addView(row(entry, list))
+        for (variants in entries.groupBy { it.id }.values) list.addView(row(variants, list))
     }
 
-    private fun row(entry: ModelEntry, list: ViewGroup): View {
+    /** One network; its tile sizes are files of their own. */
+    private fun row(variants: List<ModelEntry>, list: ViewGroup): View {
+        val entry = variants.first()
         val row = LayoutInflater.from(this).inflate(R.layout.model_row, list, false)
         row.findViewById<TextView>(R.id.name)!!.text = entry.card.name
-        row.findViewById<TextView>(R.id.facts)!!.text = facts(entry).joinToString("\n")
+        row.findViewById<TextView>(R.id.facts)!!.text = facts(variants).joinToString("\n")
         val remove = row.findViewById<View>(R.id.remove)!!
         remove.show(!entry.builtIn)
         remove.contentDescription = getString(R.string.models_remove, entry.card.name)
@@ -84,13 +87,15 @@ class ModelsActivity : Activity() {
         return row
     }
 
-    private fun facts(entry: ModelEntry): List<String> {
+    private fun facts(variants: List<ModelEntry>): List<String> {
+        val entry = variants.first()
         val origin = getString(if (entry.builtIn) R.string.models_built_in else R.string.models_own)
         val shape = entry.model?.shape
-        val problem = entry.problem?.let { getString(R.string.models_broken, texts.refusal(it)) }
+        val problem = variants.firstNotNullOfOrNull { it.problem }?.let { getString(R.string.models_broken, texts.refusal(it)) }
+        val tiles = variants.mapNotNull { it.model?.shape }.joinToString { getString(R.string.models_tile, it.tileWidth, it.tileHeight) }
         val detail = shape?.let {
             val kind = entry.card.recipe ?: it.input.type.name.lowercase()
-            getString(R.string.models_detail, it.scale, it.tileWidth, it.tileHeight, entry.card.halo, kind)
+            getString(R.string.models_detail, it.scale, tiles, kind)
         }
         val checksum = entry.card.sha256?.let { getString(R.string.models_checksum, it.take(SHORT)) }
         val rights = listOfNotNull(entry.card.credit, entry.card.licence).joinToString(" · ").ifEmpty { null }

@@ -9,6 +9,7 @@ import android.database.MatrixCursor
 import android.net.Uri
 import android.os.ParcelFileDescriptor
 import android.provider.OpenableColumns
+import org.mobilesr.core.PictureFormat
 import java.io.File
 import java.io.FileNotFoundException
 
@@ -16,7 +17,7 @@ import java.io.FileNotFoundException
 class ResultProvider : ContentProvider() {
     override fun onCreate() = true
 
-    override fun getType(uri: Uri) = Gallery.MIME
+    override fun getType(uri: Uri) = mimeOf(uri.lastPathSegment.orEmpty())
 
     override fun openFile(uri: Uri, mode: String): ParcelFileDescriptor {
         if (mode != "r") throw FileNotFoundException("read-only")
@@ -40,17 +41,18 @@ class ResultProvider : ContentProvider() {
     private fun file(uri: Uri): File {
         val name = uri.pathSegments.singleOrNull()
         val folder = requireNotNull(context).services.results
-        return folder.listFiles().orEmpty().firstOrNull { it.isFile && it.name == name && it.extension == "png" }
+        return folder.listFiles().orEmpty().firstOrNull { it.isFile && it.name == name && mimeOf(it.name) != null }
             ?: throw FileNotFoundException(uri.toString())
     }
 
     companion object {
-        private const val AUTHORITY = "org.mobilesr.app.results"
+        /** The MIME type of a result, null if a file of this name is none. */
+        fun mimeOf(name: String): String? = PictureFormat.entries.firstOrNull { name.endsWith(".${it.extension}") }?.mime
 
         /** The URI under which [file] of the results folder is shared. */
         fun uriOf(context: Context, file: File): Uri {
             require(file.parentFile == context.services.results) { "$file is no result" }
-            return Uri.Builder().scheme("content").authority(AUTHORITY).appendPath(file.name).build()
+            return Uri.Builder().scheme("content").authority("${context.packageName}.results").appendPath(file.name).build()
         }
     }
 }

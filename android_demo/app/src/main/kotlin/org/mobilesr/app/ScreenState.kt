@@ -3,6 +3,7 @@ package org.mobilesr.app
 
 import android.graphics.Bitmap
 import android.net.Uri
+import org.mobilesr.Photo
 import org.mobilesr.core.Progress
 import org.mobilesr.core.Upscaled
 
@@ -12,15 +13,15 @@ data class Finished(val photo: Photo, val result: Upscaled, val saved: Uri?)
 /** One photo that could not be done. */
 data class Missed(val name: String, val failure: Failure)
 
-/** Steps before and after the tiles. */
-enum class Phase { OPENING, PREPARING, TILES, SAVING }
+/** Steps of the work; WAITING is for a benchmark to end, PAUSED for the phone to cool down. */
+enum class Phase { WAITING, OPENING, PREPARING, TILES, PAUSED, SAVING }
 
 /** States of the main screen. */
 sealed interface ScreenState {
     /** Nothing chosen. */
     data object Idle : ScreenState
 
-    /** Photos are being copied and measured. */
+    /** Photos are being copied and measured, or what the last process left is being looked at. */
     data object Opening : ScreenState
 
     /** Photos are chosen; [before] shows the first; [missed] could not be opened. */
@@ -35,7 +36,13 @@ sealed interface ScreenState {
         val progress: Progress?,
     ) : ScreenState
 
-    /** All photos were tried; at least one succeeded, [before] and [after] show the last of them. */
+    /**
+     * All photos were tried, or the work was cancelled after some; at least one succeeded.
+     *
+     * @property model name of the network that ran
+     * @property before of the last finished photo
+     * @property cancelled number of photos that were not tried any more
+     */
     data class Done(
         val finished: List<Finished>,
         val missed: List<Missed>,
@@ -43,13 +50,17 @@ sealed interface ScreenState {
         val before: Bitmap,
         val after: Bitmap,
         val saving: Saving = Saving.Not,
-    ) : ScreenState
+        val cancelled: Int = 0,
+    ) : ScreenState {
+        /** True if a result would be lost with this state. */
+        val unsaved: Boolean get() = finished.any { it.saved == null }
+    }
 
     /** Nothing succeeded; with [ready] it can be tried again. */
     data class Failed(val failure: Failure, val ready: Ready?) : ScreenState
 }
 
-/** Whether the shown result was saved. */
+/** Whether the shown results were saved. */
 sealed interface Saving {
     data object Not : Saving
     data object Running : Saving

@@ -3,14 +3,19 @@ package org.mobilesr.app
 
 import android.content.Context
 import org.mobilesr.core.Accelerator
+import org.mobilesr.core.CpuThreads
 import org.mobilesr.core.EngineRequest
+import org.mobilesr.core.Keep
+import org.mobilesr.core.Output
+import org.mobilesr.core.OutputSize
+import org.mobilesr.core.PictureFormat
 import org.mobilesr.core.Precision
 
-/** Remembers the model and where it runs. */
+/** Remembers the model, where it runs, and what the result is to be. */
 class Settings(context: Context) {
     private val stored = context.getSharedPreferences("settings", Context.MODE_PRIVATE)
 
-    /** [ModelEntry.id] of the chosen model. */
+    /** Of the chosen model. */
     var modelId: String?
         get() = stored.getString("model", null)
         set(value) = stored.edit().putString("model", value).apply()
@@ -20,6 +25,40 @@ class Settings(context: Context) {
         get() = if (stored.getString("accelerator", null) == Accelerator.CPU.name) Accelerator.CPU else Accelerator.GPU
         set(value) = stored.edit().putString("accelerator", value.name).apply()
 
+    var size: SizeChoice
+        get() = SizeChoice.entries.firstOrNull { it.name == stored.getString("size", null) } ?: SizeChoice.FULL
+        set(value) = stored.edit().putString("size", value.name).apply()
+
+    /** Null: the photo's own. */
+    var format: PictureFormat?
+        get() = PictureFormat.entries.firstOrNull { it.name == stored.getString("format", null) }
+        set(value) = stored.edit().putString("format", value?.name).apply()
+
+    /** Where a photo was taken stays out of the result unless the user wants it. */
+    var keepLocation: Boolean
+        get() = stored.getBoolean("location", false)
+        set(value) = stored.edit().putBoolean("location", value).apply()
+
+    /** The permission is asked for once; after that the system's settings are the place. */
+    var askedForNotifications: Boolean
+        get() = stored.getBoolean("asked", false)
+        set(value) = stored.edit().putBoolean("asked", value).apply()
+
     /** What photos are upscaled with. */
-    val request: EngineRequest get() = EngineRequest(accelerator, Precision.FP16)
+    val request: EngineRequest get() = EngineRequest(accelerator, Precision.FP16, CpuThreads.choose())
+
+    /** What results are to be. */
+    val output: Output get() = Output(size.size, format, QUALITY, if (keepLocation) Keep.ALL else Keep.WITHOUT_LOCATION)
+
+    private companion object {
+        const val QUALITY = 92
+    }
+}
+
+/** Sizes that the user can choose from. */
+enum class SizeChoice(val size: OutputSize) {
+    FULL(OutputSize.Full),
+    DOUBLE(OutputSize.Factor(2.0)),
+    SIDE_8000(OutputSize.LongSide(8000)),
+    SIDE_3840(OutputSize.LongSide(3840)),
 }

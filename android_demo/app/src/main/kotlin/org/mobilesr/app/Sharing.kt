@@ -26,10 +26,11 @@ fun shareIntent(results: List<Uri>): Intent {
     } else {
         Intent(Intent.ACTION_SEND_MULTIPLE).putParcelableArrayListExtra(Intent.EXTRA_STREAM, ArrayList<Parcelable>(results))
     }
-    val clip = ClipData(null, arrayOf(Gallery.MIME), ClipData.Item(results.first()))
+    val mime = results.map { ResultProvider.mimeOf(it.lastPathSegment.orEmpty()) }.distinct().singleOrNull() ?: "image/*"
+    val clip = ClipData(null, arrayOf(mime), ClipData.Item(results.first()))
     results.drop(1).forEach { clip.addItem(ClipData.Item(it)) }
     intent.clipData = clip
-    return intent.setType(Gallery.MIME).addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION)
+    return intent.setType(mime).addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION)
 }
 
 private fun Intent.stream(): Uri? = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU) {

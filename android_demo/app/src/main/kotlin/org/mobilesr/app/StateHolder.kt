@@ -37,8 +37,3 @@ class StateHolder<T>(initial: T) {
         for (watcher in watchers.toList()) watcher(value)
     }
 }
-
-/** Throws [e] where it ends the process and is reported, instead of vanishing inside a worker thread. */
-fun crash(e: Throwable) {
-    Handler(Looper.getMainLooper()).post { throw e }
-}

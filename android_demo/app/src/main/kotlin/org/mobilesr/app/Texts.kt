@@ -3,6 +3,7 @@ package org.mobilesr.app
 
 import android.content.Context
 import org.mobilesr.core.Accelerator
+import org.mobilesr.core.BadTrial
 import org.mobilesr.core.CheckResult
 import org.mobilesr.core.EngineRequest
 import org.mobilesr.core.Precision
@@ -10,7 +11,6 @@ import org.mobilesr.core.Refusal
 import org.mobilesr.core.RefusedModelException
 import org.mobilesr.core.Thermal
 import java.text.NumberFormat
-import kotlin.math.roundToInt
 import kotlin.math.roundToLong
 
 /** Turns results and failures into text in the user's language. */
@@ -29,12 +29,32 @@ class Texts(private val context: Context) {
     /** One line on the state of the work. */
     fun progress(state: ScreenState.Working): String {
         val step = when (state.phase) {
+            Phase.WAITING -> text(R.string.phase_waiting)
+            Phase.PAUSED -> text(R.string.phase_paused)
             Phase.OPENING -> text(R.string.phase_opening)
             Phase.PREPARING -> text(R.string.phase_preparing)
             Phase.SAVING -> text(R.string.phase_saving)
             Phase.TILES -> tiles(state)
         }
         return if (state.photos.size == 1) step else text(R.string.progress_of_photos, state.index + 1, state.photos.size, step)
+    }
+
+    /** One line on what came out, for somebody who was not looking. */
+    fun done(state: ScreenState.Done): String = listOfNotNull(
+        context.resources.getQuantityString(R.plurals.done_many, state.finished.size, state.finished.size),
+        cancelled(state),
+        missed(state.missed),
+    ).joinToString(" ")
+
+    /** What was left out because the user cancelled, null if nothing was. */
+    fun cancelled(state: ScreenState.Done): String? =
+        if (state.cancelled == 0) null else context.resources.getQuantityString(R.plurals.done_cancelled, state.cancelled, state.cancelled)
+
+    /** What could not be done: one photo with its reason, or their number and the first reason; null if there is none. */
+    fun missed(missed: List<Missed>): String? = when (missed.size) {
+        0 -> null
+        1 -> text(R.string.done_some_failed, missed.single().name, failure(missed.single().failure))
+        else -> context.resources.getQuantityString(R.plurals.done_several_failed, missed.size, missed.size, failure(missed.first().failure))
     }
 
     /** A duration, rounded as people would say it. */
@@ -60,8 +80,15 @@ class Texts(private val context: Context) {
         Failure.TooLarge -> text(R.string.failed_too_large)
         Failure.NoModel -> text(R.string.no_models)
         Failure.TimeUp -> text(R.string.failed_time)
+        Failure.Interrupted -> text(R.string.failed_interrupted)
+        Failure.Gone -> text(R.string.failed_gone)
+        is Failure.FileTooLarge -> text(R.string.failed_file_too_large, failure.megabytes)
+        is Failure.Space -> text(R.string.failed_space, failure.needed shr 20, failure.available shr 20)
+        is Failure.OtherApp -> text(R.string.failed_other_app, failure.message)
+        is Failure.Internal -> text(R.string.failed_internal, failure.message)
+        is Failure.Said -> failure.text
         is Failure.Memory -> text(R.string.failed_memory, failure.needed shr 20, failure.available shr 20)
-        is Failure.BrokenOutput -> text(R.string.failed_broken_output, failure.tile + 1)
+        is Failure.BrokenOutput -> text(R.string.failed_broken_output)
         is Failure.Engine -> text(R.string.failed_engine, failure.message)
         is Failure.Unusable -> text(R.string.failed_unusable, reason(failure.check))
         is Failure.Refused -> refusal(failure.reason)
@@ -101,14 +128,16 @@ class Texts(private val context: Context) {
 
     private fun tiles(state: ScreenState.Working): String {
         val progress = state.progress ?: return text(R.string.phase_opening)
-        val left = progress.secondsLeft ?: return text(R.string.progress_tiles, progress.done, progress.total)
-        return text(R.string.progress_tiles_left, progress.done, progress.total, duration(left))
+        val percent = NumberFormat.getPercentInstance().format(progress.fraction)
+        val left = progress.secondsLeft ?: return percent
+        return text(R.string.progress_left, percent, duration(left))
     }
 
     private fun reason(check: CheckResult): String = when (check) {
         CheckResult.NotFinite -> text(R.string.check_not_finite)
         CheckResult.Blank -> text(R.string.check_blank)
-        is CheckResult.Different -> text(R.string.check_different, check.largest.roundToInt())
+        is CheckResult.Different -> text(R.string.check_different)
+        is CheckResult.Distrusted -> text(if (check.how == BadTrial.CRASHED) R.string.check_crashed else R.string.check_hung)
         is CheckResult.Failed -> text(R.string.check_failed, check.message)
         is CheckResult.Passed -> ""
     }

@@ -1,28 +1,35 @@
-// Keeps the process alive while photos are worked on, and says so in a notification.
+// Keeps process and processor awake while photos are worked on, and says so in a notification.
 package org.mobilesr.app
 
 import android.app.Notification
-import android.app.NotificationChannel
-import android.app.NotificationManager
-import android.app.PendingIntent
 import android.app.Service
 import android.content.Intent
 import android.content.pm.ServiceInfo
 import android.os.Build
+import android.os.Handler
 import android.os.IBinder
+import android.os.Looper
+import android.os.PowerManager
 
 /** Does no work itself: it follows [UpscaleController] and ends when the work ends. */
 class UpscaleService : Service() {
+    private val handler = Handler(Looper.getMainLooper())
     private val watcher: (ScreenState) -> Unit = { show(it) }
     private var watching = false
+    private var updatePending = false
+    private val notifications by lazy { Notifications(this) }
+
+    /** A foreground service keeps the process, not the processor: with the screen off the phone would sleep. */
+    private val awake: PowerManager.WakeLock by lazy {
+        getSystemService(PowerManager::class.java)!!.newWakeLock(PowerManager.PARTIAL_WAKE_LOCK, "mobilesr:upscaling").apply { setReferenceCounted(false) }
+    }
 
     override fun onBind(intent: Intent?): IBinder? = null
 
     override fun onStartCommand(intent: Intent?, flags: Int, startId: Int): Int {
         if (intent?.action == CANCEL) services.upscaling.cancel()
-        getSystemService(NotificationManager::class.java)
-            .createNotificationChannel(NotificationChannel(CHANNEL, getString(R.string.channel_work), NotificationManager.IMPORTANCE_LOW))
-        start(notification(services.upscaling.state.value))
+        start(notifications.working(services.upscaling.state.value))
+        awake.acquire(AWAKE_MS)
         if (!watching) services.upscaling.state.watch(watcher)
         watching = true
         return START_NOT_STICKY
@@ -30,6 +37,8 @@ class UpscaleService : Service() {
 
     override fun onDestroy() {
         services.upscaling.state.unwatch(watcher)
+        handler.removeCallbacksAndMessages(null)
+        if (awake.isHeld) awake.release()
         super.onDestroy()
     }
 
@@ -41,42 +50,40 @@ class UpscaleService : Service() {
 
     private fun show(state: ScreenState) {
         if (state is ScreenState.Working) {
-            getSystemService(NotificationManager::class.java).notify(ID, notification(state))
-        } else {
-            stopForeground(STOP_FOREGROUND_REMOVE)
-            stopSelf()
+            if (!updatePending) handler.postDelayed(update, UPDATE_MS)
+            updatePending = true
+            return
         }
+        handler.removeCallbacks(update)
+        updatePending = false
+        stopForeground(STOP_FOREGROUND_REMOVE)
+        if (!(application as MobileSrApp).isVisible) notifications.ended(state)
+        stopSelf()
+    }
+
+    /** Tiles may come fifty times a second; the system drops what is above a few notifications. */
+    private val update = Runnable {
+        updatePending = false
+        awake.acquire(AWAKE_MS) // work that makes progress may stay awake; work that hangs may not
+        notifications.update(services.upscaling.state.value)
     }
 
     private fun start(notification: Notification) {
         when {
             Build.VERSION.SDK_INT >= Build.VERSION_CODES.VANILLA_ICE_CREAM ->
-                startForeground(ID, notification, ServiceInfo.FOREGROUND_SERVICE_TYPE_MEDIA_PROCESSING)
+                startForeground(Notifications.WORK, notification, ServiceInfo.FOREGROUND_SERVICE_TYPE_MEDIA_PROCESSING)
             Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q ->
-                startForeground(ID, notification, ServiceInfo.FOREGROUND_SERVICE_TYPE_DATA_SYNC)
-            else -> startForeground(ID, notification)
+                startForeground(Notifications.WORK, notification, ServiceInfo.FOREGROUND_SERVICE_TYPE_DATA_SYNC)
+            else -> startForeground(Notifications.WORK, notification)
         }
     }
 
-    private fun notification(state: ScreenState): Notification {
-        val open = PendingIntent.getActivity(this, 0, Intent(this, MainActivity::class.java), PendingIntent.FLAG_IMMUTABLE)
-        val stop = PendingIntent.getService(this, 0, Intent(this, UpscaleService::class.java).setAction(CANCEL), PendingIntent.FLAG_IMMUTABLE)
-        val progress = (state as? ScreenState.Working)?.progress
-        return Notification.Builder(this, CHANNEL)
-            .setSmallIcon(R.drawable.ic_notification)
-            .setContentTitle(getString(R.string.notification_title))
-            .setContentText((state as? ScreenState.Working)?.let { Texts(this).progress(it) })
-            .setProgress(progress?.total ?: 0, progress?.done ?: 0, progress == null)
-            .setOngoing(true)
-            .setOnlyAlertOnce(true)
-            .setContentIntent(open)
-            .addAction(Notification.Action.Builder(null, getString(R.string.cancel), stop).build())
-            .build()
-    }
-
-    private companion object {
-        const val ID = 1
-        const val CHANNEL = "work"
+    companion object {
+        /** Action of the notification's button. */
         const val CANCEL = "org.mobilesr.app.CANCEL"
+        private const val UPDATE_MS = 500L
+
+        /** Longer than any tile, or any GPU's start, takes. */
+        private const val AWAKE_MS = 10L * 60 * 1000
     }
 }

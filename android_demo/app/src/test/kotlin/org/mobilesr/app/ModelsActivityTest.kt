@@ -5,6 +5,7 @@ import android.net.Uri
 import android.view.View
 import android.view.ViewGroup
 import android.widget.TextView
+import org.mobilesr.ModelStore
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Before
@@ -34,7 +35,7 @@ class ModelsActivityTest {
     fun `built-in models are listed with their facts and cannot be removed`() {
         assertEquals(listOf("detail-x4", "detail-x4-int8"), names())
         val facts = row(0).findViewById<TextView>(R.id.facts)!!.text.toString()
-        assertTrue(facts, facts.startsWith("×4 · tile 64 × 64 · halo 8 · float32\nmade for tests · MIT\nSHA-256 "))
+        assertTrue(facts, facts.startsWith("×4 · tiles of 64 × 64 · float32\nmade for tests · MIT\nSHA-256 "))
         assertEquals(View.GONE, row(0).findViewById<View>(R.id.remove)!!.visibility)
     }
 

@@ -2,6 +2,8 @@ package org.mobilesr.app
 
 import android.graphics.Bitmap
 import android.graphics.Color
+import org.mobilesr.Photo
+import org.mobilesr.UnreadablePhotoException
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertThrows

@@ -1,5 +1,6 @@
 package org.mobilesr.app
 
+import org.mobilesr.LiteRtFactory
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
@@ -9,7 +10,6 @@ import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith
 import org.mobilesr.core.Accelerator
 import org.mobilesr.core.ArrayImage
-import org.mobilesr.core.CancelToken
 import org.mobilesr.core.CheckResult
 import org.mobilesr.core.EngineException
 import org.mobilesr.core.EngineRequest
@@ -69,7 +69,7 @@ class RealModelsTest {
     fun `no GPU here - the runtime's refusal leads to the CPU, with its words`() {
         val model = assetModel("detail-x4")
         val gpu = EngineRequest(Accelerator.GPU)
-        assertThrows(EngineException::class.java) { factory.create(model.file, model.shape, gpu) }
+        assertThrows(EngineException::class.java) { factory.create(model, gpu) }
         val selection = EngineSelector(factory, model).select(gpu, golden(cards.first(), Made.assets))
         selection.engine.use {
             assertEquals(Accelerator.CPU, selection.runs.accelerator)
@@ -89,7 +89,7 @@ class RealModelsTest {
         val model = openModel(Made.other("nan-x2"))
         val good = openModel(Made.other("nearest-x2"))
         val input = SyntheticTile.make(good.shape, good.card.range)
-        val golden = factory.create(good.file, good.shape, cpu).use { GoldenTile(input, it.run(input).copyOf()) }
+        val golden = factory.create(good, cpu).use { GoldenTile(input, it.run(input).copyOf()) }
         val nan = assertThrows(UnusableModelException::class.java) { EngineSelector(factory, model).select(cpu, golden) }
         assertEquals(CheckResult.NotFinite, nan.check)
         val black = assertThrows(UnusableModelException::class.java) { EngineSelector(factory, openModel(Made.other("black-x2"))).select(cpu, golden) }
@@ -157,6 +157,6 @@ class RealModelsTest {
 
     private fun upscale(model: LoadedModel, photo: ArrayImage, request: EngineRequest = cpu): ArrayImage {
         val selection = EngineSelector(factory, model).select(request, null)
-        return selection.engine.use { read(UpscaleTask(model, selection).run(photo, File(folder.root, "out.png"), CancelToken()) {}.file) }
+        return selection.engine.use { read(UpscaleTask(model, selection).run(photo, File(folder.root, "out.png")).file) }
     }
 }

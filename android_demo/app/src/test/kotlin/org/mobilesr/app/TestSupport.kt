@@ -14,9 +14,10 @@ import org.mobilesr.core.ArrayImage
 import org.mobilesr.core.EngineFactory
 import org.mobilesr.core.EngineRequest
 import org.mobilesr.core.LoadedModel
-import org.mobilesr.core.ModelShape
 import org.mobilesr.core.TensorType
 import org.mobilesr.core.TileEngine
+import org.mobilesr.ModelStore
+import org.mobilesr.runtimeFactory
 import org.robolectric.Shadows.shadowOf
 import java.io.File
 import javax.imageio.ImageIO
@@ -26,7 +27,7 @@ object Made {
     private val root = File("../target")
     val assets = File(root, "test-assets/models")
     val parity = File(root, "parity")
-    val shipped = File("src/main/assets/models")
+    val shipped = File("../library/src/main/assets/models")
 
     fun other(name: String) = File(root, "test-models/$name.tflite")
 
@@ -68,12 +69,18 @@ class TestApp : MobileSrApp() {
 
     override fun runtime(): EngineFactory = runtimes(this)
 
+    override fun models(runtime: EngineFactory) = ModelStore(this, runtime, folder)
+
     companion object {
         /** What [runtime] gives; [reset] before each test. */
         var runtimes: (Context) -> EngineFactory = ::runtimeFactory
 
+        /** Of the models: `models` are made for tests, `shipped` are what the name says. */
+        var folder = "models"
+
         fun reset() {
             runtimes = ::runtimeFactory
+            folder = "models"
         }
     }
 }
@@ -83,8 +90,10 @@ class PretendGpu(private val real: EngineFactory, private val spoil: (FloatArray
     override val runtime get() = real.runtime
     override val types: Set<TensorType> get() = real.types
 
-    override fun create(file: File, shape: ModelShape, request: EngineRequest): TileEngine {
-        val cpu = real.create(file, shape, request.copy(accelerator = Accelerator.CPU))
+    override val fingerprint get() = real.fingerprint
+
+    override fun create(model: LoadedModel, request: EngineRequest): TileEngine {
+        val cpu = real.create(model, request.copy(accelerator = Accelerator.CPU))
         if (request.accelerator == Accelerator.CPU) return cpu
         return object : TileEngine by cpu {
             override val request = request
@@ -94,10 +103,20 @@ class PretendGpu(private val real: EngineFactory, private val spoil: (FloatArray
     }
 }
 
+/** Cannot load anything. */
+class ThrowingFactory(private val real: EngineFactory, private val error: () -> Throwable) : EngineFactory {
+    override val runtime get() = real.runtime
+    override val types: Set<TensorType> get() = real.types
+    override val fingerprint get() = real.fingerprint
+
+    override fun create(model: LoadedModel, request: EngineRequest): TileEngine = throw error()
+}
+
 /** Waits until the workers have nothing left to do and the screen shows it. */
 fun settle(services: Services) {
     repeat(3) {
         services.fileThread.submit { }.get()
+        services.ioThread.submit { }.get()
         shadowOf(Looper.getMainLooper()).idle()
         services.engineThread.submit { }.get()
         shadowOf(Looper.getMainLooper()).idle()

@@ -2,7 +2,7 @@
 package org.mobilesr.core
 
 /** What is done to one window of a picture with transparency. */
-object Alpha {
+public object Alpha {
     /**
      * Gives invisible pixels the colour of their nearest visible neighbours, ring by ring.
      *
@@ -11,7 +11,7 @@ object Alpha {
      *
      * @param pixels window of [width] x [height], changed in place; alpha stays as it was
      */
-    fun bleed(pixels: IntArray, width: Int, height: Int) {
+    public fun bleed(pixels: IntArray, width: Int, height: Int) {
         val known = BooleanArray(width * height) { pixels[it] ushr 24 != 0 }
         var front = known.indices.filter { !known[it] }
         while (front.isNotEmpty()) {
@@ -34,7 +34,7 @@ object Alpha {
      * @param y output row inside the window's enlargement
      * @return 0 to 255
      */
-    fun bilinear(pixels: IntArray, width: Int, height: Int, scale: Int, x: Int, y: Int): Int {
+    public fun bilinear(pixels: IntArray, width: Int, height: Int, scale: Int, x: Int, y: Int): Int {
         val u = ((x + 0.5f) / scale - 0.5f).coerceIn(0f, width - 1f)
         val v = ((y + 0.5f) / scale - 0.5f).coerceIn(0f, height - 1f)
         val left = u.toInt()

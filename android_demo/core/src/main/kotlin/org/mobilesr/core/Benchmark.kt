@@ -7,14 +7,19 @@ package org.mobilesr.core
  * @property warmup tiles that are run and not counted
  * @property runs tiles that are counted
  */
-data class BenchmarkPlan(val request: EngineRequest, val warmup: Int = 5, val runs: Int = 30) {
+public data class BenchmarkPlan(val request: EngineRequest, val warmup: Int = 5, val runs: Int = 30) {
     init {
-        require(warmup >= 1 && runs >= 1) { "at least one warm-up and one run" }
+        require(warmup in 1..MOST && runs in 1..MOST) { "1 to $MOST warm-ups and runs, not $warmup and $runs" }
+    }
+
+    public companion object {
+        /** Enough for half an hour of the fastest model, and far from any overflow. */
+        public const val MOST: Int = 10_000
     }
 }
 
 /** The phone's own report of how hot it is; UNKNOWN before Android 10. */
-enum class Thermal { UNKNOWN, NONE, LIGHT, MODERATE, SEVERE, CRITICAL, EMERGENCY, SHUTDOWN }
+public enum class Thermal { UNKNOWN, NONE, LIGHT, MODERATE, SEVERE, CRITICAL, EMERGENCY, SHUTDOWN }
 
 /**
  * What was measured; all times in milliseconds.
@@ -23,7 +28,7 @@ enum class Thermal { UNKNOWN, NONE, LIGHT, MODERATE, SEVERE, CRITICAL, EMERGENCY
  * @property initMs loading, compiling and self-check
  * @property megapixelsPerSecond of output, kept pixels only, at the median
  */
-data class BenchmarkResult(
+public data class BenchmarkResult(
     val model: String,
     val recipe: String?,
     val runtime: String,
@@ -40,9 +45,10 @@ data class BenchmarkResult(
 )
 
 /** Runs a [BenchmarkPlan]. Call on the [EngineThread]. */
-class BenchmarkRunner(
+public class BenchmarkRunner(
     private val factory: EngineFactory,
     private val device: String,
+    private val trial: GpuTrial? = null,
     private val thermal: () -> Thermal = { Thermal.UNKNOWN },
     private val nowNanos: () -> Long = System::nanoTime,
 ) {
@@ -53,7 +59,7 @@ class BenchmarkRunner(
      * @param progress is told after each tile, warm-up included
      * @throws java.util.concurrent.CancellationException once [cancel] is set
      */
-    fun run(
+    public fun run(
         model: LoadedModel,
         golden: GoldenTile?,
         plan: BenchmarkPlan,
@@ -62,7 +68,7 @@ class BenchmarkRunner(
     ): BenchmarkResult {
         val before = thermal()
         val start = nowNanos()
-        val selection = EngineSelector(factory, model).select(plan.request, golden)
+        val selection = EngineSelector(factory, model, trial).select(plan.request, golden)
         val initMs = (nowNanos() - start) * NANOS_TO_MS
         return selection.engine.use { engine ->
             val input = SyntheticTile.make(model.shape, model.card.range)
@@ -98,7 +104,7 @@ class BenchmarkRunner(
     /** Output pixels that one tile inside a large picture contributes. */
     private fun keptMegapixels(model: LoadedModel): Double {
         val scale = model.shape.scale.toDouble()
-        return (model.shape.tileWidth - 2 * model.card.halo) * (model.shape.tileHeight - 2 * model.card.halo) * scale * scale / 1e6
+        return (model.shape.tileWidth - 2 * model.halo) * (model.shape.tileHeight - 2 * model.halo) * scale * scale / 1e6
     }
 
     private companion object {

@@ -4,7 +4,7 @@ package org.mobilesr.core
 import java.util.Locale
 
 /** Prints [BenchmarkResult]s. */
-object BenchmarkReport {
+public object BenchmarkReport {
     private const val SCHEMA = 1
 
     private val COLUMNS: List<Pair<String, (BenchmarkResult) -> Any?>> = listOf(
@@ -34,7 +34,7 @@ object BenchmarkReport {
     )
 
     /** One line as `benchmark_model` prints it, microseconds. */
-    fun logLine(result: BenchmarkResult): String = String.format(
+    public fun logLine(result: BenchmarkResult): String = String.format(
         Locale.ROOT,
         "Inference timings in us: Init: %d, First inference: %d, Warmup (avg): %s, Inference (avg): %s",
         micros(result.initMs),
@@ -44,13 +44,13 @@ object BenchmarkReport {
     )
 
     /** A table with a header line, RFC 4180. */
-    fun csv(results: List<BenchmarkResult>): String {
+    public fun csv(results: List<BenchmarkResult>): String {
         val lines = listOf(COLUMNS.map { it.first }) + results.map { r -> COLUMNS.map { (_, value) -> value(r)?.toString().orEmpty() } }
         return lines.joinToString("\r\n", postfix = "\r\n") { line -> line.joinToString(",") { quote(it) } }
     }
 
     /** An object with `schema` and `results`. */
-    fun json(results: List<BenchmarkResult>): String =
+    public fun json(results: List<BenchmarkResult>): String =
         Json.write(mapOf("schema" to SCHEMA, "results" to results.map { r -> COLUMNS.associate { (name, value) -> name to value(r) } }))
 
     private fun quote(text: String) = if (text.any { it in ",\"\r\n" }) "\"" + text.replace("\"", "\"\"") + "\"" else text

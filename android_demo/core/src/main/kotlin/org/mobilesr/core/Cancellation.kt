@@ -5,16 +5,16 @@ import java.util.concurrent.CancellationException
 import java.util.concurrent.atomic.AtomicBoolean
 
 /** A flag that one thread sets and the worker looks at between tiles. */
-class CancelToken {
+public class CancelToken {
     private val flag = AtomicBoolean(false)
 
-    val isCancelled: Boolean get() = flag.get()
+    public val isCancelled: Boolean get() = flag.get()
 
     /** Asks the worker to stop; safe from any thread, any number of times. */
-    fun cancel() = flag.set(true)
+    public fun cancel(): Unit = flag.set(true)
 
     /** Throws [CancellationException] once [cancel] was called. */
-    fun check() {
+    public fun check() {
         if (isCancelled) throw CancellationException("cancelled")
     }
 }

@@ -9,21 +9,25 @@ package org.mobilesr.core
  * @property gpuProblem why the GPU is not used although it was asked for, null if it is used or was not wanted
  * @property check the self-check of [engine]; null if there was no tile to check with
  */
-class Selection(
-    val engine: TileEngine,
-    val wanted: EngineRequest,
-    val gpuProblem: CheckResult?,
-    val check: CheckResult?,
+public class Selection(
+    public val engine: TileEngine,
+    public val wanted: EngineRequest,
+    public val gpuProblem: CheckResult?,
+    public val check: CheckResult?,
 ) {
-    val runs: EngineRequest get() = engine.request
-    val fellBack: Boolean get() = gpuProblem != null
+    public val runs: EngineRequest get() = engine.request
+    public val fellBack: Boolean get() = gpuProblem != null
 }
 
 /** The model computes wrong results even on the CPU; there is nothing to fall back to. */
-class UnusableModelException(val check: CheckResult) : Exception(check.toString())
+public class UnusableModelException(public val check: CheckResult) : Exception(check.toString())
 
-/** Chooses and proves engines for [model]. Call on the [EngineThread]. */
-class EngineSelector(private val factory: EngineFactory, private val model: LoadedModel) {
+/**
+ * Chooses and proves engines for [model]. Call on the [EngineThread].
+ *
+ * @param trial remembers GPUs that took the process with them; null trusts them
+ */
+public class EngineSelector(private val factory: EngineFactory, private val model: LoadedModel, private val trial: GpuTrial? = null) {
     private val selfCheck = SelfCheck(model.card.range)
 
     /**
@@ -35,22 +39,35 @@ class EngineSelector(private val factory: EngineFactory, private val model: Load
      * @throws UnusableModelException if the CPU contradicts the golden tile too
      * @throws EngineException if the CPU cannot load the model
      */
-    fun select(request: EngineRequest, golden: GoldenTile?): Selection {
+    public fun select(request: EngineRequest, golden: GoldenTile?): Selection {
         if (request.accelerator == Accelerator.CPU) return onCpu(request, golden, null)
+        val key = programKey(model, request, factory.fingerprint)
+        trial?.badTrial(key)?.let { return onCpu(request, golden, CheckResult.Distrusted(it)) }
         val reference = golden ?: syntheticTile(request)
-        val gpu = try {
-            factory.create(model.file, model.shape, request)
-        } catch (e: EngineException) {
-            return onCpu(request, golden, CheckResult.Failed(e.message.orEmpty()))
-        }
-        val check = selfCheck.check(gpu, reference)
-        if (check is CheckResult.Passed) return Selection(gpu, request, null, check)
-        gpu.close()
+        val (gpu, check) = trial?.begin(key).use { tryGpu(request, reference) }
+        if (gpu != null && check is CheckResult.Passed) return Selection(gpu, request, null, check)
+        gpu?.close()
         return onCpu(request, golden, check)
     }
 
+    private fun tryGpu(request: EngineRequest, reference: GoldenTile): Pair<TileEngine?, CheckResult> {
+        val gpu = try {
+            create(request)
+        } catch (e: EngineException) {
+            return null to CheckResult.Failed(e.message.orEmpty())
+        }
+        return gpu to selfCheck.check(gpu, reference)
+    }
+
+    /** A library that cannot be loaded is the runtime's refusal too: not the end of the thread that asked. */
+    private fun create(request: EngineRequest): TileEngine = try {
+        factory.create(model, request)
+    } catch (e: LinkageError) {
+        throw EngineException("${e.javaClass.simpleName}: ${e.message}", e)
+    }
+
     private fun onCpu(wanted: EngineRequest, golden: GoldenTile?, gpuProblem: CheckResult?): Selection {
-        val engine = factory.create(model.file, model.shape, wanted.copy(accelerator = Accelerator.CPU))
+        val engine = create(wanted.copy(accelerator = Accelerator.CPU))
         val check = golden?.let { selfCheck.check(engine, it) }
         if (check != null && check !is CheckResult.Passed) {
             engine.close()
@@ -61,16 +78,16 @@ class EngineSelector(private val factory: EngineFactory, private val model: Load
 
     private fun syntheticTile(request: EngineRequest): GoldenTile {
         val input = SyntheticTile.make(model.shape, model.card.range)
-        return factory.create(model.file, model.shape, request.copy(accelerator = Accelerator.CPU)).use {
+        return create(request.copy(accelerator = Accelerator.CPU)).use {
             GoldenTile(input, it.run(input).copyOf())
         }
     }
 }
 
 /** A tile with smooth colour, edges and texture, for models that bring no golden tile, and for timing. */
-object SyntheticTile {
+public object SyntheticTile {
     /** One input tile of [shape] in [range]. */
-    fun make(shape: ModelShape, range: ValueRange): FloatArray {
+    public fun make(shape: ModelShape, range: ValueRange): FloatArray {
         val values = FloatArray(shape.tileWidth * shape.tileHeight * 3)
         var o = 0
         for (y in 0 until shape.tileHeight) {

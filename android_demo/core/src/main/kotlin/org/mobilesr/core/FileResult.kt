@@ -7,20 +7,21 @@ import java.io.IOException
 import java.io.OutputStream
 
 /** Writes files that are never seen half-written. */
-object FileResult {
+public object FileResult {
     private const val SUFFIX = ".part"
     private const val BUFFER = 1 shl 16
 
     /**
-     * Lets [write] fill a temporary file beside [target] and renames it when done; whatever [write]
-     * throws, nothing is left.
+     * Lets [write] fill a temporary file beside [target], [complete] work on it, and renames it when done; whatever they
+     * throw, nothing is left.
      */
-    fun write(target: File, write: (OutputStream) -> Unit): File {
+    public fun write(target: File, complete: (File) -> Unit = {}, write: (OutputStream) -> Unit): File {
         val part = File(target.path + SUFFIX)
         try {
             part.outputStream().use { file ->
                 BufferedOutputStream(file, BUFFER).use { write(it) }
             }
+            complete(part)
             if (!part.renameTo(target)) throw IOException("cannot rename ${part.name} to ${target.name}")
         } finally {
             part.delete()
@@ -29,7 +30,7 @@ object FileResult {
     }
 
     /** Deletes what a killed process left in [folder]. */
-    fun cleanUp(folder: File) {
+    public fun cleanUp(folder: File) {
         folder.listFiles { file -> file.name.endsWith(SUFFIX) }?.forEach { it.delete() }
     }
 }

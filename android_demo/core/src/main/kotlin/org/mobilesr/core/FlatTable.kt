@@ -5,7 +5,7 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
 /** The bytes lead outside of the file: cut off or damaged. */
-class DamagedFileException(message: String) : Exception(message)
+public class DamagedFileException(message: String) : Exception(message)
 
 /** One table of a FlatBuffers file; fields are known by their number in the schema. */
 internal class FlatTable private constructor(private val data: ByteBuffer, private val at: Int) {

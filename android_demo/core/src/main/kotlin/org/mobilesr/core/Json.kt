@@ -2,15 +2,15 @@
 package org.mobilesr.core
 
 /** The text is no JSON; [position] counts characters. */
-class JsonException(message: String, val position: Int) : Exception("$message at character $position")
+public class JsonException(message: String, public val position: Int) : Exception("$message at character $position")
 
 /** Parses and prints JSON made of maps, lists, strings, numbers ([Double]), booleans and null. */
-object Json {
+public object Json {
     /** The value that [text] stands for. @throws JsonException if it is malformed */
-    fun parse(text: String): Any? = JsonParser(text).document()
+    public fun parse(text: String): Any? = JsonParser(text).document()
 
     /** [value] as compact JSON; keys keep their order. */
-    fun write(value: Any?): String = when (value) {
+    public fun write(value: Any?): String = when (value) {
         null -> "null"
         is Map<*, *> -> value.entries.joinToString(", ", "{", "}") { (k, v) -> "${quote(k.toString())}: ${write(v)}" }
         is Iterable<*> -> value.joinToString(", ", "[", "]") { write(it) }

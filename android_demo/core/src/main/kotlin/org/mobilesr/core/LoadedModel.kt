@@ -4,31 +4,36 @@ package org.mobilesr.core
 import java.io.File
 import java.security.MessageDigest
 
-/** A checked model: where it lies, what people know about it, what its tensors say. */
-data class LoadedModel(val file: File, val card: ModelCard, val shape: ModelShape) {
-    companion object {
+/**
+ * A checked model: where it lies, what people know about it, what its tensors say.
+ *
+ * @property sha256 of the file, lower case hexadecimal
+ */
+public data class LoadedModel(val file: File, val card: ModelCard, val shape: ModelShape, val sha256: String) {
+    /** Low-resolution pixels around each kept part: what the network needs, as far as half of the tile stays core. */
+    val halo: Int get() = card.haloIn(shape)
+
+    public companion object {
         /** Checks [file] against [card]. @throws RefusedModelException with the first thing wrong */
-        fun open(file: File, card: ModelCard, types: Set<TensorType>): LoadedModel {
-            card.sha256?.let { expected ->
-                val actual = sha256(file)
-                if (actual != expected) throw RefusedModelException(Refusal.CHECKSUM, actual.take(12))
-            }
+        public fun open(file: File, card: ModelCard, types: Set<TensorType>): LoadedModel {
+            val actual = sha256(file)
+            if (card.sha256 != null && card.sha256 != actual) throw RefusedModelException(Refusal.CHECKSUM, actual.take(12))
             val shape = ModelShape.of(readTensors(file), types)
             card.requireFits(shape)
-            return LoadedModel(file, card, shape)
+            return LoadedModel(file, card, shape, actual)
         }
 
         /** Checks a file that the user added and makes its card. @throws RefusedModelException as above */
-        fun openUserFile(file: File, displayName: String, types: Set<TensorType>): LoadedModel {
+        public fun openUserFile(file: File, displayName: String, types: Set<TensorType>): LoadedModel {
             val tensors = readTensors(file)
             val shape = ModelShape.of(tensors, types)
             val card = ModelCard.ofUserFile(displayName, tensors, shape)
             card.requireFits(shape)
-            return LoadedModel(file, card, shape)
+            return LoadedModel(file, card, shape, sha256(file))
         }
 
         /** SHA-256 of [file], lower case hexadecimal. */
-        fun sha256(file: File): String {
+        public fun sha256(file: File): String {
             val digest = MessageDigest.getInstance("SHA-256")
             file.inputStream().use { input ->
                 val buffer = ByteArray(1 shl 16)

@@ -2,7 +2,7 @@
 package org.mobilesr.core
 
 /** File names of the golden tile, beside the model: an input tile and the expected output, both PNG. */
-data class GoldenFiles(val input: String, val output: String)
+public data class GoldenFiles(val input: String, val output: String)
 
 /**
  * What the exporter wrote about a model. Everything that the tensors already say is checked against them.
@@ -10,9 +10,9 @@ data class GoldenFiles(val input: String, val output: String)
  * @property file name of the .tflite beside the card
  * @property sha256 of the file, lower case hexadecimal; null for a file that the user added
  * @property tileHeight low-resolution pixels, null if the card does not say
- * @property halo low-resolution pixels
+ * @property halo low-resolution pixels that the network needs around a kept part, whatever the tile
  */
-data class ModelCard(
+public data class ModelCard(
     val name: String,
     val file: String,
     val sha256: String?,
@@ -28,21 +28,27 @@ data class ModelCard(
     val golden: GoldenFiles?,
 ) {
     /** Throws [RefusedModelException] if card and tensors contradict each other. */
-    fun requireFits(shape: ModelShape) {
+    public fun requireFits(shape: ModelShape) {
         val said = listOf(scale ?: shape.scale, tileWidth ?: shape.tileWidth, tileHeight ?: shape.tileHeight)
         if (said != listOf(shape.scale, shape.tileWidth, shape.tileHeight)) {
             throw RefusedModelException(Refusal.CARD, "$said / ${listOf(shape.scale, shape.tileWidth, shape.tileHeight)}")
         }
-        if (2 * halo >= minOf(shape.tileWidth, shape.tileHeight)) {
-            throw RefusedModelException(Refusal.HALO, "$halo / ${shape.tileWidth}x${shape.tileHeight}")
-        }
+        if (2 * haloIn(shape) < halo) throw RefusedModelException(Refusal.HALO, "$halo / ${shape.tileWidth}x${shape.tileHeight}")
     }
 
-    companion object {
+    /**
+     * The halo that a tile of [shape] is given, low-resolution pixels.
+     *
+     * At least half of each side stays core, or most of the work would be thrown away; a network that needs more is better
+     * exported with a larger tile. [requireFits] refuses a tile that can give less than half of the need: seams would show.
+     */
+    public fun haloIn(shape: ModelShape): Int = minOf(halo, minOf(shape.tileWidth, shape.tileHeight) / 4)
+
+    public companion object {
         private const val SCHEMA = 1
 
         /** The entries of a models.json. @throws RefusedModelException if it is not ours */
-        fun list(json: String): List<ModelCard> {
+        public fun list(json: String): List<ModelCard> {
             val root = read(json)
             if ((root["schema"] as? Double)?.toInt() != SCHEMA) {
                 throw RefusedModelException(Refusal.CARD, "schema ${root["schema"]}")
@@ -55,7 +61,7 @@ data class ModelCard(
          *
          * A halo is not told by tensors: without metadata it is a quarter of the tile, at most 16 pixels.
          */
-        fun ofUserFile(fileName: String, file: TfliteFile, shape: ModelShape): ModelCard {
+        public fun ofUserFile(fileName: String, file: TfliteFile, shape: ModelShape): ModelCard {
             val name = fileName.removeSuffix(".tflite")
             val own = file.metadata?.let { read(it) }.orEmpty()
             val halo = own["halo"] ?: minOf(MAX_GUESSED_HALO, minOf(shape.tileWidth, shape.tileHeight) / 4).toDouble()
@@ -63,7 +69,7 @@ data class ModelCard(
         }
 
         /** The card of a file that could not be read: its name and nothing else. */
-        fun unread(fileName: String): ModelCard = of(mapOf("name" to fileName.removeSuffix(".tflite"), "file" to fileName, "halo" to 0.0))
+        public fun unread(fileName: String): ModelCard = of(mapOf("name" to fileName.removeSuffix(".tflite"), "file" to fileName, "halo" to 0.0))
 
         private const val MAX_GUESSED_HALO = 16
 

@@ -2,10 +2,10 @@
 package org.mobilesr.core
 
 /** Why a model file is not taken; the app has one sentence for each. */
-enum class Refusal { DAMAGED, TENSOR_COUNT, DYNAMIC_SHAPE, NOT_RGB, TYPE, QUANTIZATION, SCALE, HALO, CHECKSUM, CARD }
+public enum class Refusal { DAMAGED, TENSOR_COUNT, DYNAMIC_SHAPE, NOT_RGB, TYPE, QUANTIZATION, SCALE, HALO, CHECKSUM, CARD }
 
 /** The file cannot be used; [detail] is what was found instead. */
-class RefusedModelException(val reason: Refusal, val detail: String, cause: Throwable? = null) : Exception("$reason: $detail", cause)
+public class RefusedModelException(public val reason: Refusal, public val detail: String, cause: Throwable? = null) : Exception("$reason: $detail", cause)
 
 /**
  * A super-resolution network as its tensors show it.
@@ -14,8 +14,8 @@ class RefusedModelException(val reason: Refusal, val detail: String, cause: Thro
  * @property tileHeight low-resolution pixels
  * @property scale output pixels per input pixel, same in both directions
  */
-data class ModelShape(val input: TensorSpec, val output: TensorSpec, val tileWidth: Int, val tileHeight: Int, val scale: Int) {
-    companion object {
+public data class ModelShape(val input: TensorSpec, val output: TensorSpec, val tileWidth: Int, val tileHeight: Int, val scale: Int) {
+    public companion object {
         private const val RANK = 4
         private const val CHANNELS = 3
         private val REAL = setOf(TensorType.FLOAT32)
@@ -25,7 +25,7 @@ data class ModelShape(val input: TensorSpec, val output: TensorSpec, val tileWid
          *
          * @throws RefusedModelException with the first thing that does not fit
          */
-        fun of(file: TfliteFile, types: Set<TensorType>): ModelShape {
+        public fun of(file: TfliteFile, types: Set<TensorType>): ModelShape {
             if (file.inputs.size != 1 || file.outputs.size != 1) {
                 refuse(Refusal.TENSOR_COUNT, "${file.inputs.size} / ${file.outputs.size}")
             }

@@ -9,7 +9,7 @@ package org.mobilesr.core
  * @property fromRight the upright x axis runs against its stored axis
  * @property fromBottom the upright y axis runs against its stored axis
  */
-enum class Orientation(val exif: Int, val transposed: Boolean, val fromRight: Boolean, val fromBottom: Boolean) {
+public enum class Orientation(public val exif: Int, public val transposed: Boolean, public val fromRight: Boolean, public val fromBottom: Boolean) {
     NORMAL(1, false, false, false),
     FLIPPED(2, false, true, false),
     ROTATED_180(3, false, true, true),
@@ -20,17 +20,17 @@ enum class Orientation(val exif: Int, val transposed: Boolean, val fromRight: Bo
     ROTATED_270(8, true, false, true),
     ;
 
-    companion object {
+    public companion object {
         /** The orientation of an EXIF value; anything outside 1 to 8 (0 = undefined) is upright. */
-        fun ofExif(value: Int): Orientation = entries.firstOrNull { it.exif == value } ?: NORMAL
+        public fun ofExif(value: Int): Orientation = entries.firstOrNull { it.exif == value } ?: NORMAL
     }
 }
 
 /** [stored] seen upright. */
-class OrientedSource(private val stored: PixelSource, private val orientation: Orientation) : PixelSource {
-    override val width = if (orientation.transposed) stored.height else stored.width
-    override val height = if (orientation.transposed) stored.width else stored.height
-    override val hasAlpha get() = stored.hasAlpha
+public class OrientedSource(private val stored: PixelSource, private val orientation: Orientation) : PixelSource {
+    override val width: Int = if (orientation.transposed) stored.height else stored.width
+    override val height: Int = if (orientation.transposed) stored.width else stored.height
+    override val hasAlpha: Boolean get() = stored.hasAlpha
 
     private var scratch = IntArray(0)
 

@@ -2,22 +2,22 @@
 package org.mobilesr.core
 
 /** The numbers that stand for black and for white in a model's tensors. */
-data class ValueRange(val low: Float, val high: Float) {
+public data class ValueRange(val low: Float, val high: Float) {
     init {
         require(high > low) { "a range from $low to $high is empty" }
     }
 
-    companion object {
-        val UNIT = ValueRange(0f, 1f)
+    public companion object {
+        public val UNIT: ValueRange = ValueRange(0f, 1f)
     }
 }
 
 /** Converts between `0xAARRGGBB` pixels and interleaved RGB floats. */
-class PixelCodec(private val range: ValueRange) {
+public class PixelCodec(private val range: ValueRange) {
     private val step = (range.high - range.low) / 255f
 
     /** Writes the RGB of [count] pixels as 3 * [count] floats. */
-    fun encode(pixels: IntArray, count: Int, into: FloatArray) {
+    public fun encode(pixels: IntArray, count: Int, into: FloatArray) {
         var o = 0
         for (i in 0 until count) {
             val p = pixels[i]
@@ -28,7 +28,7 @@ class PixelCodec(private val range: ValueRange) {
     }
 
     /** The opaque pixel whose three floats start at [offset]; out of range is clipped. */
-    fun decode(values: FloatArray, offset: Int): Int =
+    public fun decode(values: FloatArray, offset: Int): Int =
         OPAQUE or (byte(values[offset]) shl 16) or (byte(values[offset + 1]) shl 8) or byte(values[offset + 2])
 
     private fun byte(value: Float): Int = Math.round((value - range.low) / step).coerceIn(0, 255)

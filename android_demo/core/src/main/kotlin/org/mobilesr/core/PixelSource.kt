@@ -6,26 +6,26 @@ package org.mobilesr.core
  *
  * Pixels are sRGB, `0xAARRGGBB`, colours not multiplied by alpha.
  */
-interface PixelSource {
-    val width: Int
-    val height: Int
+public interface PixelSource {
+    public val width: Int
+    public val height: Int
 
     /** False promises that every pixel is opaque. */
-    val hasAlpha: Boolean
+    public val hasAlpha: Boolean
 
     /**
      * Reads the rectangle at ([x], [y]) of [width] x [height] pixels, which must lie inside the picture.
      *
      * @param into row-major target, at least [width] * [height] long
      */
-    fun read(x: Int, y: Int, width: Int, height: Int, into: IntArray)
+    public fun read(x: Int, y: Int, width: Int, height: Int, into: IntArray)
 }
 
 /** A picture that lies in memory as one array. */
-class ArrayImage(
+public class ArrayImage(
     override val width: Int,
     override val height: Int,
-    val pixels: IntArray,
+    public val pixels: IntArray,
     override val hasAlpha: Boolean = pixels.any { it ushr 24 != 255 },
 ) : PixelSource {
     init {

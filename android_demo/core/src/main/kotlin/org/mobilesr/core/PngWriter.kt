@@ -3,63 +3,91 @@ package org.mobilesr.core
 
 import java.io.ByteArrayOutputStream
 import java.io.OutputStream
+import java.util.zip.Adler32
 import java.util.zip.CRC32
 import java.util.zip.Deflater
+import java.util.zip.DeflaterOutputStream
 import kotlin.math.abs
 
 /**
- * Writes 8-bit RGB or RGBA, sRGB, one row at a time.
+ * Writes 8-bit RGB or RGBA, one row at a time.
  *
  * [finish] must follow the last row; a file without it is incomplete on purpose. Closing the stream is
- * the caller's business.
+ * the caller's business. Every [RESTART] rows the compression starts anew, and a chunk of our own before the end says where:
+ * [PngRows] reads any part of the picture without the rows above it.
+ *
+ * @param exif block to store, see [Exif]
  */
-class PngWriter(
+public class PngWriter(
     private val out: OutputStream,
     private val width: Int,
     private val height: Int,
     private val alpha: Boolean,
+    color: ColorSpaceTag = ColorSpaceTag.SRGB,
+    exif: ByteArray? = null,
     level: Int = 4,
-) : RowSink, AutoCloseable {
+) : PictureWriter {
     private val channels = if (alpha) 4 else 3
     private var current = ByteArray(width * channels)
     private var previous = ByteArray(width * channels)
     private var best = ByteArray(width * channels + 1)
     private var trial = ByteArray(width * channels + 1)
-    private val deflater = Deflater(level)
+    private val deflater = Deflater(level, true)
+    private val checksum = Adler32()
     private val chunk = ByteArray(1 shl 16)
+    private val restarts = ArrayList<Long>()
+    private var written = SIGNATURE.size.toLong()
     private var rows = 0
 
     init {
-        out.write(byteArrayOf(0x89.toByte(), 'P'.code.toByte(), 'N'.code.toByte(), 'G'.code.toByte(), 13, 10, 26, 10))
+        out.write(SIGNATURE)
         val header = ByteArrayOutputStream()
         header.int(width)
         header.int(height)
         header.write(byteArrayOf(8, if (alpha) 6 else 2, 0, 0, 0))
         chunk("IHDR", header.toByteArray())
-        chunk("sRGB", byteArrayOf(0))
+        if (color == ColorSpaceTag.SRGB) chunk("sRGB", byteArrayOf(0)) else chunk("iCCP", profile(Icc.displayP3))
+        if (exif != null) chunk("eXIf", exif)
+        // the zlib header stands alone, so that each part is a bare deflate stream
+        chunk("IDAT", byteArrayOf(0x78, 0x5E))
     }
 
     override fun row(pixels: IntArray, offset: Int) {
         check(rows < height) { "more than $height rows" }
+        val first = rows % RESTART == 0
+        if (first) restart()
         unpack(pixels, offset)
-        chooseFilter()
+        chooseFilter(if (first) LEFT_ONLY else FILTERS)
+        checksum.update(best, 0, best.size)
         deflater.setInput(best, 0, best.size)
-        drain()
+        drain(Deflater.NO_FLUSH)
         rows++
         current = previous.also { previous = current }
     }
 
-    /** Ends the file; throws if rows are missing. */
-    fun finish() {
+    override fun finish() {
         check(rows == height) { "$rows of $height rows were written" }
         deflater.finish()
-        drain()
+        drain(Deflater.NO_FLUSH)
+        chunk("IDAT", ByteArrayOutputStream(4).apply { int(checksum.value.toInt()) }.toByteArray())
+        chunk(PngRows.INDEX, ByteArrayOutputStream().apply { restarts.forEach { int((it ushr 32).toInt()); int(it.toInt()) } }.toByteArray())
         chunk("IEND", ByteArray(0))
         out.flush()
     }
 
     /** Frees the compressor. */
-    override fun close() = deflater.end()
+    override fun close(): Unit = deflater.end()
+
+    /** Forgets the rows above: a full flush ends on a whole byte, and the next part refers to nothing before it. */
+    private fun restart() {
+        if (rows > 0) drain(Deflater.FULL_FLUSH)
+        restarts += written
+    }
+
+    private fun profile(icc: ByteArray): ByteArray = ByteArrayOutputStream().apply {
+        write("ICC\u0000\u0000".toByteArray())
+        DeflaterOutputStream(this).use { it.write(icc) }
+    }.toByteArray()
 
     private fun unpack(pixels: IntArray, offset: Int) {
         var o = 0
@@ -73,9 +101,9 @@ class PngWriter(
     }
 
     /** The usual rule: the filter with the smallest sum of absolute differences. */
-    private fun chooseFilter() {
+    private fun chooseFilter(filters: IntArray) {
         var least = Long.MAX_VALUE
-        for (filter in FILTERS) {
+        for (filter in filters) {
             val sum = apply(filter)
             if (sum < least) {
                 least = sum
@@ -102,19 +130,11 @@ class PngWriter(
         return sum
     }
 
-    private fun paeth(left: Int, up: Int, corner: Int): Int {
-        val estimate = left + up - corner
-        val toLeft = abs(estimate - left)
-        val toUp = abs(estimate - up)
-        val toCorner = abs(estimate - corner)
-        return if (toLeft <= toUp && toLeft <= toCorner) left else if (toUp <= toCorner) up else corner
-    }
-
-    private fun drain() {
+    private fun drain(flush: Int) {
         while (true) {
-            val n = deflater.deflate(chunk)
-            if (n == 0) return
-            chunk("IDAT", chunk, n)
+            val n = deflater.deflate(chunk, 0, chunk.size, flush)
+            if (n > 0) chunk("IDAT", chunk, n)
+            if (n < chunk.size) return
         }
     }
 
@@ -127,15 +147,28 @@ class PngWriter(
         out.write(name)
         out.write(data, 0, length)
         out.int(crc.value.toInt())
+        written += length + 12
     }
 
-    private companion object {
+    internal companion object {
+        /** Rows between two places at which reading can begin. */
+        const val RESTART = 64
         const val SUB = 1
         const val UP = 2
         const val PAETH = 4
-        val FILTERS = intArrayOf(SUB, UP, PAETH)
+        private val FILTERS = intArrayOf(SUB, UP, PAETH)
+        private val LEFT_ONLY = intArrayOf(SUB)
+        val SIGNATURE = byteArrayOf(0x89.toByte(), 'P'.code.toByte(), 'N'.code.toByte(), 'G'.code.toByte(), 13, 10, 26, 10)
 
-        fun OutputStream.int(value: Int) {
+        fun paeth(left: Int, up: Int, corner: Int): Int {
+            val estimate = left + up - corner
+            val toLeft = abs(estimate - left)
+            val toUp = abs(estimate - up)
+            val toCorner = abs(estimate - corner)
+            return if (toLeft <= toUp && toLeft <= toCorner) left else if (toUp <= toCorner) up else corner
+        }
+
+        private fun OutputStream.int(value: Int) {
             for (shift in intArrayOf(24, 16, 8, 0)) write(value ushr shift)
         }
     }

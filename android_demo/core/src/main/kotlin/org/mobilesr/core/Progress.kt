@@ -6,18 +6,18 @@ package org.mobilesr.core
  * @property total tiles of the picture
  * @property secondsLeft null until it can be judged
  */
-data class Progress(val done: Int, val total: Int, val secondsLeft: Double?) {
+public data class Progress(val done: Int, val total: Int, val secondsLeft: Double?) {
     val fraction: Float get() = if (total == 0) 0f else done.toFloat() / total
 }
 
 /** Judges the time left by the median of the last tiles, so that one slow tile does not make it jump. */
-class ProgressMeter(private val total: Int, private val nowNanos: () -> Long = System::nanoTime) {
+public class ProgressMeter(private val total: Int, private val nowNanos: () -> Long = System::nanoTime) {
     private val recent = ArrayDeque<Long>()
     private var last = nowNanos()
     private var done = 0
 
     /** Counts one finished tile. */
-    fun tick(): Progress {
+    public fun tick(): Progress {
         val now = nowNanos()
         recent.addLast(now - last)
         if (recent.size > WINDOW) recent.removeFirst()

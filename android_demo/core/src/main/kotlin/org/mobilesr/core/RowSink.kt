@@ -2,11 +2,11 @@
 package org.mobilesr.core
 
 /** Receives a picture row by row. */
-fun interface RowSink {
+public fun interface RowSink {
     /**
      * Takes the next row.
      *
      * @param pixels `0xAARRGGBB`, read from [offset] for one row's width; the array is reused afterwards
      */
-    fun row(pixels: IntArray, offset: Int)
+    public fun row(pixels: IntArray, offset: Int)
 }

@@ -4,24 +4,27 @@ package org.mobilesr.core
 import kotlin.math.abs
 
 /** An input tile and what a trusted engine makes of it, both RGB floats in the model's range. */
-class GoldenTile(val input: FloatArray, val expected: FloatArray)
+public class GoldenTile(public val input: FloatArray, public val expected: FloatArray)
 
 /** What the self-check found; the app has one sentence for each. */
-sealed interface CheckResult {
+public sealed interface CheckResult {
     /** Good: the largest and the mean difference in steps of 1/255. */
-    data class Passed(val largest: Double, val mean: Double) : CheckResult
+    public data class Passed(val largest: Double, val mean: Double) : CheckResult
 
     /** The answer holds NaN or infinity. */
-    data object NotFinite : CheckResult
+    public data object NotFinite : CheckResult
 
     /** The answer is one single colour although the expected picture is not. */
-    data object Blank : CheckResult
+    public data object Blank : CheckResult
 
     /** The answer is another picture: the largest and the mean difference in steps of 1/255. */
-    data class Different(val largest: Double, val mean: Double) : CheckResult
+    public data class Different(val largest: Double, val mean: Double) : CheckResult
 
     /** The engine failed; [message] is the runtime's. */
-    data class Failed(val message: String) : CheckResult
+    public data class Failed(val message: String) : CheckResult
+
+    /** It was not asked: the last trial of the same program crashed the app or hung. */
+    public data class Distrusted(val how: BadTrial) : CheckResult
 }
 
 /**
@@ -30,16 +33,16 @@ sealed interface CheckResult {
  * The limits allow for 16-bit arithmetic (a few steps at single pixels) and for the golden PNG's
  * rounding, and not for a wrong picture.
  */
-class SelfCheck(private val range: ValueRange) {
+public class SelfCheck(private val range: ValueRange) {
     /** Runs [golden] through [engine]. */
-    fun check(engine: TileEngine, golden: GoldenTile): CheckResult = try {
+    public fun check(engine: TileEngine, golden: GoldenTile): CheckResult = try {
         compare(engine.run(golden.input), golden.expected)
     } catch (e: EngineException) {
         CheckResult.Failed(e.message.orEmpty())
     }
 
     /** Compares an [actual] answer with the [expected] one. */
-    fun compare(actual: FloatArray, expected: FloatArray): CheckResult {
+    public fun compare(actual: FloatArray, expected: FloatArray): CheckResult {
         if (actual.size != expected.size) return CheckResult.Failed("${actual.size} values instead of ${expected.size}")
         if (actual.any { !it.isFinite() }) return CheckResult.NotFinite
         if (isFlat(actual) && !isFlat(expected)) return CheckResult.Blank
@@ -66,11 +69,11 @@ class SelfCheck(private val range: ValueRange) {
         return true
     }
 
-    companion object {
+    public companion object {
         /** Largest allowed difference of one value, steps of 1/255. */
-        const val LARGEST = 16.0
+        public const val LARGEST: Double = 16.0
 
         /** Largest allowed mean difference, steps of 1/255. */
-        const val MEAN = 1.5
+        public const val MEAN: Double = 1.5
     }
 }

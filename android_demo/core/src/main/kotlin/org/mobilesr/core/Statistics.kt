@@ -5,7 +5,7 @@ import kotlin.math.ceil
 import kotlin.math.sqrt
 
 /** Summary of timings in milliseconds; percentiles by nearest rank. */
-data class Timings(
+public data class Timings(
     val count: Int,
     val first: Double,
     val least: Double,
@@ -15,9 +15,9 @@ data class Timings(
     val mean: Double,
     val deviation: Double,
 ) {
-    companion object {
+    public companion object {
         /** Summarises [milliseconds], in the order in which they were taken; at least one. */
-        fun of(milliseconds: List<Double>): Timings {
+        public fun of(milliseconds: List<Double>): Timings {
             require(milliseconds.isNotEmpty()) { "no timings" }
             val sorted = milliseconds.sorted()
             val mean = sorted.average()

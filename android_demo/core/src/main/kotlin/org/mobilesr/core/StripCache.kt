@@ -7,10 +7,10 @@ package org.mobilesr.core
  * @param columns true if reading goes on from left to right (a picture that EXIF turns by 90 degrees),
  *   false if from top to bottom
  */
-class StripCache(private val source: PixelSource, private val columns: Boolean) : PixelSource {
-    override val width get() = source.width
-    override val height get() = source.height
-    override val hasAlpha get() = source.hasAlpha
+public class StripCache(private val source: PixelSource, private val columns: Boolean) : PixelSource {
+    override val width: Int get() = source.width
+    override val height: Int get() = source.height
+    override val hasAlpha: Boolean get() = source.hasAlpha
 
     private var strip = IntArray(0)
     private var start = 0

@@ -7,45 +7,45 @@ import java.nio.ByteBuffer
 import java.nio.channels.FileChannel
 
 /** Element types of TFLite tensors that can occur at a model's ends, by their number in the schema. */
-enum class TensorType(val code: Int) {
+public enum class TensorType(public val code: Int) {
     FLOAT32(0), FLOAT16(1), INT32(2), UINT8(3), INT64(4), INT16(7), INT8(9), OTHER(-1);
 
-    companion object {
+    public companion object {
         /** The type with the schema's number [code]. */
-        fun of(code: Int): TensorType = entries.firstOrNull { it.code == code } ?: OTHER
+        public fun of(code: Int): TensorType = entries.firstOrNull { it.code == code } ?: OTHER
     }
 }
 
 /** Real value = ([q] - [zeroPoint]) * [scale]. */
-data class Quantization(val scale: Float, val zeroPoint: Int) {
+public data class Quantization(val scale: Float, val zeroPoint: Int) {
     /** The stored integer of a real [value], clipped to [least]..[most]. */
-    fun quantize(value: Float, least: Int, most: Int): Int = (Math.rint((value / scale).toDouble()).toInt() + zeroPoint).coerceIn(least, most)
+    public fun quantize(value: Float, least: Int, most: Int): Int = (Math.rint((value / scale).toDouble()).toInt() + zeroPoint).coerceIn(least, most)
 
     /** The real value of the stored integer [q]. */
-    fun dequantize(q: Int): Float = (q - zeroPoint) * scale
+    public fun dequantize(q: Int): Float = (q - zeroPoint) * scale
 }
 
 /** One input or output tensor; [quantization] is null for tensors of real numbers. */
-data class TensorSpec(val name: String, val shape: List<Int>, val type: TensorType, val quantization: Quantization?)
+public data class TensorSpec(val name: String, val shape: List<Int>, val type: TensorType, val quantization: Quantization?)
 
 /**
  * The parts of a .tflite file that the app needs.
  *
  * @property metadata the text of the buffer `mobile_sr`, null in files from elsewhere
  */
-data class TfliteFile(val inputs: List<TensorSpec>, val outputs: List<TensorSpec>, val metadata: String?) {
-    companion object {
+public data class TfliteFile(val inputs: List<TensorSpec>, val outputs: List<TensorSpec>, val metadata: String?) {
+    public companion object {
         private const val IDENTIFIER = "TFL3"
         private const val METADATA = "mobile_sr"
 
         /** Reads [file]. @throws DamagedFileException if it is no TFLite file, cut off or damaged */
-        fun read(file: File): TfliteFile = RandomAccessFile(file, "r").use { open ->
+        public fun read(file: File): TfliteFile = RandomAccessFile(file, "r").use { open ->
             if (open.length() > Int.MAX_VALUE) throw DamagedFileException("larger than 2 GB")
             read(open.channel.map(FileChannel.MapMode.READ_ONLY, 0, open.length()))
         }
 
         /** Reads a file's [data]. @throws DamagedFileException as above */
-        fun read(data: ByteBuffer): TfliteFile {
+        public fun read(data: ByteBuffer): TfliteFile {
             if (data.limit() < 8) throw DamagedFileException("${data.limit()} bytes are no model")
             val identifier = String(ByteArray(4) { data.get(4 + it) }, Charsets.US_ASCII)
             if (identifier != IDENTIFIER) throw DamagedFileException("no TFLite file (identifier \"${identifier.filter { it in ' '..'~' }}\")")

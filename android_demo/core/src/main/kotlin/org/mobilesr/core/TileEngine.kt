@@ -1,20 +1,20 @@
 // The one small interface between the app and whatever runs a .tflite file.
 package org.mobilesr.core
 
-import java.io.File
+import java.security.MessageDigest
 
 /** The hardware that a model is asked to run on. */
-enum class Accelerator { GPU, CPU }
+public enum class Accelerator { GPU, CPU }
 
 /** Arithmetic of the GPU; the CPU always computes in the model's own precision. */
-enum class Precision { FP16, FP32 }
+public enum class Precision { FP16, FP32 }
 
 /**
  * What somebody wishes to run on.
  *
- * @property threads CPU threads, 0 lets the runtime choose
+ * @property threads CPU threads; 0 leaves it to the runtime, which takes one
  */
-data class EngineRequest(
+public data class EngineRequest(
     val accelerator: Accelerator,
     val precision: Precision = Precision.FP16,
     val threads: Int = 0,
@@ -25,34 +25,43 @@ data class EngineRequest(
  *
  * @see EngineFactory
  */
-interface TileEngine : AutoCloseable {
+public interface TileEngine : AutoCloseable {
     /** What this engine really runs on; never more than was verified. */
-    val request: EngineRequest
+    public val request: EngineRequest
 
     /**
      * Runs one tile.
      *
      * @param input RGB, row-major, in the model's range, exactly one tile
-     * @return RGB of the enlarged tile in the model's range; the array is reused by the next call
+     * @return RGB of the enlarged tile in the model's range; an engine may reuse the array in the next call
      */
-    fun run(input: FloatArray): FloatArray
+    public fun run(input: FloatArray): FloatArray
 }
 
 /** Loads models with one particular runtime. */
-interface EngineFactory {
+public interface EngineFactory {
     /** Name and kind of the runtime, as shown to people. */
-    val runtime: String
+    public val runtime: String
 
     /** Tensor types that this runtime can be fed with. */
-    val types: Set<TensorType>
+    public val types: Set<TensorType>
+
+    /** Runtime and system, as exactly as a compiled GPU program depends on them. */
+    public val fingerprint: String
 
     /**
-     * Loads [file] for exactly what [request] says: asked for the GPU it must fail, not use the CPU.
+     * Loads [model] for exactly what [request] says: asked for the GPU it must fail, not use the CPU.
      *
      * @throws EngineException if the runtime refuses
      */
-    fun create(file: File, shape: ModelShape, request: EngineRequest): TileEngine
+    public fun create(model: LoadedModel, request: EngineRequest): TileEngine
 }
 
 /** The runtime refused to load or to run a model; the message is the runtime's own. */
-class EngineException(message: String, cause: Throwable? = null) : Exception(message, cause)
+public class EngineException(message: String, cause: Throwable? = null) : Exception(message, cause)
+
+/** Names a compiled program: another model, precision, runtime or system is another program. */
+public fun programKey(model: LoadedModel, request: EngineRequest, fingerprint: String): String {
+    val text = listOf(model.sha256, request.precision, fingerprint).joinToString("|")
+    return MessageDigest.getInstance("SHA-256").digest(text.toByteArray()).joinToString("") { "%02x".format(it) }
+}

@@ -5,10 +5,10 @@ package org.mobilesr.core
  * One window along one axis, in low-resolution pixels: it covers `[start, start + tile)`, and of its
  * answer `[keepFrom, keepTo)` is kept.
  */
-data class Span(val start: Int, val keepFrom: Int, val keepTo: Int)
+public data class Span(val start: Int, val keepFrom: Int, val keepTo: Int)
 
 /** A window of the plan: its place in the order of work and its spans. */
-data class Tile(val index: Int, val column: Span, val row: Span)
+public data class Tile(val index: Int, val column: Span, val row: Span)
 
 /**
  * Covers a picture with windows of the network's fixed size.
@@ -22,31 +22,31 @@ data class Tile(val index: Int, val column: Span, val row: Span)
  * @property height low-resolution pixels
  * @property halo low-resolution pixels
  */
-class TilePlan(
-    val width: Int,
-    val height: Int,
-    val tileWidth: Int,
-    val tileHeight: Int,
-    val halo: Int,
-    val scale: Int,
+public class TilePlan(
+    public val width: Int,
+    public val height: Int,
+    public val tileWidth: Int,
+    public val tileHeight: Int,
+    public val halo: Int,
+    public val scale: Int,
 ) {
-    val columns: List<Span> = spans(width, tileWidth, halo)
-    val rows: List<Span> = spans(height, tileHeight, halo)
+    public val columns: List<Span> = spans(width, tileWidth, halo)
+    public val rows: List<Span> = spans(height, tileHeight, halo)
 
     /** Number of windows. */
-    val count: Int get() = columns.size * rows.size
-    val outputWidth: Int get() = Math.multiplyExact(width, scale)
-    val outputHeight: Int get() = Math.multiplyExact(height, scale)
+    public val count: Int get() = columns.size * rows.size
+    public val outputWidth: Int get() = Math.multiplyExact(width, scale)
+    public val outputHeight: Int get() = Math.multiplyExact(height, scale)
 
     /** Low-resolution rows of the highest band of kept pixels. */
-    val bandHeight: Int get() = rows.maxOf { it.keepTo - it.keepFrom }
+    public val bandHeight: Int get() = rows.maxOf { it.keepTo - it.keepFrom }
 
     /** The windows of one band, left to right. */
-    fun band(row: Int): List<Tile> = columns.mapIndexed { i, column -> Tile(row * columns.size + i, column, rows[row]) }
+    public fun band(row: Int): List<Tile> = columns.mapIndexed { i, column -> Tile(row * columns.size + i, column, rows[row]) }
 
-    companion object {
+    public companion object {
         /** The windows along one axis of [length] pixels, as few as the halo allows. */
-        fun spans(length: Int, tile: Int, halo: Int): List<Span> {
+        public fun spans(length: Int, tile: Int, halo: Int): List<Span> {
             require(length > 0) { "an axis of $length pixels" }
             require(halo >= 0 && tile > 2 * halo) { "a halo of $halo pixels on both sides leaves nothing of a tile of $tile" }
             if (length <= tile) return listOf(Span(0, 0, length))

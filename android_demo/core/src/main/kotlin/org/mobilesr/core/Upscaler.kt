@@ -1,58 +1,70 @@
 // Decode -> tile -> infer -> stitch: one picture through one engine, band by band.
 package org.mobilesr.core
 
+/** Asked between two tiles: returns at once, or after as long as the device needs to cool down. */
+public fun interface Pacer {
+    /** Waits if it must, throwing [java.util.concurrent.CancellationException] once [cancel] is set. */
+    public fun pace(cancel: CancelToken)
+
+    public companion object {
+        /** Never waits. */
+        public val NONE: Pacer = Pacer { }
+    }
+}
+
 /**
- * Enlarges [source] through [engine], holding one band of the result in memory.
+ * Enlarges [source] through [engine], holding [bands] bands of the result in memory, see [MemoryPlan.bands].
  *
- * @property halo low-resolution pixels around each kept part that are computed and thrown away
+ * The engine runs on the calling thread. Reading the next tile and writing the last band go on beside it.
  */
-class Upscaler(
+public class Upscaler(
     private val source: PixelSource,
     private val engine: TileEngine,
-    private val shape: ModelShape,
-    range: ValueRange,
-    halo: Int,
+    private val model: LoadedModel,
+    private val bands: Int = 2,
 ) {
-    /** Windows, bands and the size of the result. */
-    val plan = TilePlan(source.width, source.height, shape.tileWidth, shape.tileHeight, halo, shape.scale)
+    private val shape = model.shape
 
-    private val codec = PixelCodec(range)
-    private val window = WindowReader(source, shape.tileWidth, shape.tileHeight)
-    private val input = FloatArray(shape.tileWidth * shape.tileHeight * 3)
-    private val band = IntArray(Math.multiplyExact(plan.outputWidth, plan.bandHeight * shape.scale))
+    /** Windows, bands and the size of the result. */
+    public val plan: TilePlan = TilePlan(source.width, source.height, shape.tileWidth, shape.tileHeight, model.halo, shape.scale)
+
+    private val codec = PixelCodec(model.card.range)
 
     /**
-     * Does the work on the calling thread.
+     * Does the work.
      *
-     * @param sink gets every row of the result once, top to bottom
+     * @param sink gets every row of the result once, top to bottom, on another thread
      * @param progress is told after each tile
      * @throws java.util.concurrent.CancellationException between two tiles, once [cancel] is set
      * @throws BrokenOutputException if the engine answers with NaN or infinity
      */
-    fun run(sink: RowSink, cancel: CancelToken = CancelToken(), progress: (Progress) -> Unit = {}) {
+    public fun run(sink: RowSink, cancel: CancelToken = CancelToken(), pacer: Pacer = Pacer.NONE, progress: (Progress) -> Unit = {}) {
         val meter = ProgressMeter(plan.count)
-        plan.rows.forEachIndexed { i, row ->
-            for (tile in plan.band(i)) {
-                cancel.check()
-                place(tile, infer(tile))
-                progress(meter.tick())
+        TileReader(source, plan, model.card.range).use { tiles ->
+            BandWriter(sink, plan.outputWidth, plan.bandHeight * shape.scale, bands).use { writer ->
+                plan.rows.forEachIndexed { i, row ->
+                    val band = writer.take()
+                    for (tile in plan.band(i)) {
+                        cancel.check()
+                        pacer.pace(cancel)
+                        val prepared = tiles.next()
+                        place(tile, prepared, infer(tile, prepared), band)
+                        progress(meter.tick())
+                    }
+                    writer.put(band, (row.keepTo - row.keepFrom) * shape.scale)
+                }
+                writer.finish()
             }
-            for (y in 0 until (row.keepTo - row.keepFrom) * shape.scale) sink.row(band, y * plan.outputWidth)
         }
     }
 
-    private fun infer(tile: Tile): FloatArray {
-        window.read(tile.column.start, tile.row.start)
-        if (source.hasAlpha) Alpha.bleed(window.pixels, shape.tileWidth, shape.tileHeight)
-        codec.encode(window.pixels, window.pixels.size, input)
-        val answer = engine.run(input)
-        if (answer.any { !it.isFinite() }) {
-            throw BrokenOutputException(tile.index)
-        }
+    private fun infer(tile: Tile, prepared: PreparedTile): FloatArray {
+        val answer = engine.run(prepared.input)
+        if (answer.any { !it.isFinite() }) throw BrokenOutputException(tile.index)
         return answer
     }
 
-    private fun place(tile: Tile, answer: FloatArray) {
+    private fun place(tile: Tile, prepared: PreparedTile, answer: FloatArray, band: IntArray) {
         val scale = shape.scale
         val stride = shape.tileWidth * scale
         val left = (tile.column.keepFrom - tile.column.start) * scale
@@ -63,16 +75,16 @@ class Upscaler(
             var target = y * plan.outputWidth + tile.column.keepFrom * scale
             for (x in 0 until width) {
                 val colour = codec.decode(answer, ((top + y) * stride + left + x) * 3)
-                band[target++] = if (source.hasAlpha) withAlpha(colour, left + x, top + y) else colour
+                band[target++] = if (source.hasAlpha) withAlpha(colour, prepared.pixels, left + x, top + y) else colour
             }
         }
     }
 
-    private fun withAlpha(colour: Int, x: Int, y: Int): Int {
-        val alpha = Alpha.bilinear(window.pixels, shape.tileWidth, shape.tileHeight, shape.scale, x, y)
+    private fun withAlpha(colour: Int, pixels: IntArray, x: Int, y: Int): Int {
+        val alpha = Alpha.bilinear(pixels, shape.tileWidth, shape.tileHeight, shape.scale, x, y)
         return (colour and 0xFFFFFF) or (alpha shl 24)
     }
 }
 
 /** The engine answered tile number [tile] with something that is no picture. */
-class BrokenOutputException(val tile: Int) : Exception("tile $tile came back as NaN or infinity")
+public class BrokenOutputException(public val tile: Int) : Exception("tile $tile came back as NaN or infinity")

@@ -2,9 +2,9 @@
 package org.mobilesr.core
 
 /** Reads windows of [tileWidth] x [tileHeight] from [source]. */
-class WindowReader(private val source: PixelSource, private val tileWidth: Int, private val tileHeight: Int) {
+public class WindowReader(private val source: PixelSource, private val tileWidth: Int, private val tileHeight: Int) {
     /** The last window that was read, row-major. */
-    val pixels = IntArray(tileWidth * tileHeight)
+    public val pixels: IntArray = IntArray(tileWidth * tileHeight)
 
     /**
      * Reads the window at ([x], [y]) into [pixels].
@@ -12,7 +12,7 @@ class WindowReader(private val source: PixelSource, private val tileWidth: Int, 
      * Where the picture ends, it is mirrored about its last pixel (that one not repeated), the rule of
      * NumPy's `reflect`.
      */
-    fun read(x: Int, y: Int) {
+    public fun read(x: Int, y: Int) {
         val width = minOf(tileWidth, source.width - x)
         val height = minOf(tileHeight, source.height - y)
         source.read(x, y, width, height, pixels)

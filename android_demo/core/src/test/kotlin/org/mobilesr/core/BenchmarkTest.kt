@@ -4,7 +4,6 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
-import java.io.File
 import java.util.concurrent.CancellationException
 
 class BenchmarkTest {
@@ -33,6 +32,12 @@ class BenchmarkTest {
     fun `can be cancelled`() {
         val cancel = CancelToken().apply { cancel() }
         assertThrows(CancellationException::class.java) { run(BenchmarkPlan(CPU), cancel) }
+    }
+
+    @Test
+    fun `a plan beyond all measure is refused, not overflowed`() {
+        assertThrows(IllegalArgumentException::class.java) { BenchmarkPlan(CPU, runs = Int.MAX_VALUE) }
+        assertThrows(IllegalArgumentException::class.java) { BenchmarkPlan(CPU, warmup = 0) }
     }
 
     @Test
@@ -66,7 +71,7 @@ class BenchmarkTest {
 
     private fun run(plan: BenchmarkPlan, cancel: CancelToken = CancelToken()): BenchmarkResult {
         clock = 0
-        return BenchmarkRunner(factory, "test bench", { Thermal.NONE }, { clock }).run(model, null, plan, cancel)
+        return BenchmarkRunner(factory, "test bench", thermal = { Thermal.NONE }, nowNanos = { clock }).run(model, null, plan, cancel)
     }
 
     /** Loads in 5 ms, needs 100 ms for the first tile and 20 ms for each other. */
@@ -74,7 +79,9 @@ class BenchmarkTest {
         override val runtime = "fake"
         override val types = setOf(TensorType.FLOAT32)
 
-        override fun create(file: File, shape: ModelShape, request: EngineRequest): TileEngine {
+        override val fingerprint = "fake"
+
+        override fun create(model: LoadedModel, request: EngineRequest): TileEngine {
             if (request.accelerator == Accelerator.GPU) throw EngineException("no OpenCL, sorry")
             clock += 5_000_000
             var runs = 0

@@ -13,7 +13,9 @@ fun shapeOf(tile: Int, scale: Int): ModelShape {
 fun cardOf(halo: Int = 0, range: ValueRange = ValueRange.UNIT) =
     ModelCard("fake", "fake.tflite", null, null, null, null, null, halo, range, "float32", null, null, null)
 
-fun modelOf(tile: Int = 8, scale: Int = 2, halo: Int = 0) = LoadedModel(File("fake.tflite"), cardOf(halo), shapeOf(tile, scale))
+fun modelOf(tile: Int = 8, scale: Int = 2, halo: Int = 0, range: ValueRange = ValueRange.UNIT) = modelOf(shapeOf(tile, scale), halo, range)
+
+fun modelOf(shape: ModelShape, halo: Int, range: ValueRange = ValueRange.UNIT) = LoadedModel(File("fake.tflite"), cardOf(halo, range), shape, "1234")
 
 /** Every pixel different enough from its neighbours that any misplacement shows. */
 fun noise(width: Int, height: Int, seed: Long = 1, alpha: Boolean = false): ArrayImage {
@@ -84,7 +86,7 @@ class Collected(private val width: Int, height: Int) : RowSink {
 
 /** Runs [source] through [engine] and gives all pixels back. */
 fun upscale(source: PixelSource, engine: TileEngine, shape: ModelShape, halo: Int): ArrayImage {
-    val upscaler = Upscaler(source, engine, shape, ValueRange.UNIT, halo)
+    val upscaler = Upscaler(source, engine, modelOf(shape, halo))
     val rows = Collected(upscaler.plan.outputWidth, upscaler.plan.outputHeight)
     upscaler.run(rows)
     check(rows.rows == upscaler.plan.outputHeight)

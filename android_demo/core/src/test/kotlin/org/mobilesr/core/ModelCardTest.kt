@@ -62,9 +62,18 @@ class ModelCardTest {
     }
 
     @Test
+    fun `the halo is the network's need, cut so that half of the tile stays core`() {
+        assertEquals(24, cardOf(halo = 24).haloIn(shapeOf(256, 4)))
+        assertEquals(24, cardOf(halo = 24).haloIn(shapeOf(96, 4)))
+        assertEquals(16, cardOf(halo = 24).haloIn(shapeOf(64, 4)))
+        cardOf(halo = 32).requireFits(shapeOf(64, 4))
+        assertEquals(Refusal.HALO, assertThrows(RefusedModelException::class.java) { cardOf(halo = 33).requireFits(shapeOf(64, 4)) }.reason)
+    }
+
+    @Test
     fun `card and tensors must agree`() {
         val card = ModelCard.list("""{"schema": 1, "models": [$entry]}""").single()
         assertEquals(Refusal.CARD, assertThrows(RefusedModelException::class.java) { card.requireFits(shapeOf(64, 4)) }.reason)
-        assertEquals(Refusal.HALO, assertThrows(RefusedModelException::class.java) { cardOf(halo = 16).requireFits(shapeOf(32, 4)) }.reason)
+        assertEquals(Refusal.HALO, assertThrows(RefusedModelException::class.java) { cardOf(halo = 17).requireFits(shapeOf(32, 4)) }.reason)
     }
 }

@@ -8,6 +8,9 @@ class OutputNameTest {
     fun `photo, scale, model`() = assertEquals("IMG_1234_x4_lkdn-s.png", OutputName.of("IMG_1234.jpg", 4, "lkdn-s-x4"))
 
     @Test
+    fun `the ending is the format's`() = assertEquals("a_x4_m.jpg", OutputName.of("a.heic", 4, "m", PictureFormat.JPEG))
+
+    @Test
     fun `odd names become harmless`() {
         assertEquals("image_x2_m.png", OutputName.of(null, 2, "m"))
         assertEquals("image_x2_m.png", OutputName.of("...", 2, "m"))

@@ -21,7 +21,7 @@ class UpscaleTaskTest {
 
     @Test
     fun `writes a whole picture and says what ran`() {
-        val done = task(NearestEngine(model.shape)).run(photo, target(), CancelToken()) {}
+        val done = task(NearestEngine(model.shape)).run(photo, target())
         val read = ImageIO.read(done.file)
         assertEquals(listOf(200, 140), listOf(read.width, read.height))
         assertArrayEquals(nearest(photo, 2), read.getRGB(0, 0, 200, 140, null, 0, 200))
@@ -31,7 +31,7 @@ class UpscaleTaskTest {
 
     @Test
     fun `transparency is in the file`() {
-        val done = task(NearestEngine(model.shape)).run(noise(40, 40, alpha = true), target(), CancelToken()) {}
+        val done = task(NearestEngine(model.shape)).run(noise(40, 40, alpha = true), target())
         assertTrue(ImageIO.read(done.file).colorModel.hasAlpha())
     }
 
@@ -39,7 +39,7 @@ class UpscaleTaskTest {
     fun `an engine that fails mid-way leaves nothing`() {
         var tiles = 0
         val engine = ScriptedEngine(CPU) { if (++tiles == 4) throw EngineException("out of memory") else NearestEngine(model.shape).run(it) }
-        assertThrows(EngineException::class.java) { task(engine).run(photo, target(), CancelToken()) {} }
+        assertThrows(EngineException::class.java) { task(engine).run(photo, target()) }
         assertEquals(0, folder.root.list()!!.size)
     }
 
@@ -48,7 +48,7 @@ class UpscaleTaskTest {
         target().writeText("older")
         val cancel = CancelToken()
         assertThrows(CancellationException::class.java) {
-            task(NearestEngine(model.shape)).run(photo, target(), cancel) { if (it.done == 5) cancel.cancel() }
+            task(NearestEngine(model.shape)).run(photo, target(), cancel = cancel) { if (it.done == 5) cancel.cancel() }
         }
         assertEquals(listOf("result.png"), folder.root.list()!!.toList())
         assertEquals("older", target().readText())

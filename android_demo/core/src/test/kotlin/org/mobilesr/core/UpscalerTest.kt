@@ -9,11 +9,11 @@ import java.util.concurrent.CancellationException
 import kotlin.math.abs
 
 class UpscalerTest {
-    private val shape = shapeOf(tile = 48, scale = 2)
+    private val shape = shapeOf(tile = 64, scale = 2)
 
     @Test
     fun `any size - 1x1, thin, smaller than a tile, equal to it, primes`() {
-        val sizes = listOf(1 to 1, 1 to 97, 131 to 1, 2 to 3, 47 to 5, 48 to 48, 49 to 48, 53 to 101, 127 to 89)
+        val sizes = listOf(1 to 1, 1 to 97, 131 to 1, 2 to 3, 63 to 5, 64 to 64, 65 to 64, 71 to 101, 127 to 89)
         for ((width, height) in sizes) {
             for (halo in listOf(0, 16)) {
                 val photo = noise(width, height)
@@ -25,7 +25,7 @@ class UpscalerTest {
 
     @Test
     fun `a halo of the receptive field leaves no seam, and halo 0 does`() {
-        val flat = shapeOf(tile = 48, scale = 1)
+        val flat = shapeOf(tile = 64, scale = 1)
         val photo = noise(113, 97)
         val whole = blurOfWhole(photo, radius = 16)
         val good = upscale(photo, BlurEngine(flat, 16), flat, halo = 16)
@@ -38,7 +38,7 @@ class UpscalerTest {
     fun `alpha is enlarged bilinearly and hidden colour does not bleed`() {
         // right half invisible, its hidden colour black
         val photo = ArrayImage(20, 20, IntArray(400) { if (it % 20 < 10) 0xFFFF8040.toInt() else 0 })
-        val blurred = shapeOf(tile = 48, scale = 1)
+        val blurred = shapeOf(tile = 64, scale = 1)
         val result = upscale(photo, BlurEngine(blurred, 2), blurred, halo = 16)
         val inside = result.pixels[10 * 20 + 9]
         assertEquals(255, inside ushr 24)
@@ -62,7 +62,7 @@ class UpscalerTest {
             if (++tiles == 3) cancel.cancel()
             NearestEngine(shape).run(input)
         }
-        val upscaler = Upscaler(noise(200, 200), engine, shape, ValueRange.UNIT, 16)
+        val upscaler = Upscaler(noise(200, 200), engine, modelOf(shape, 16))
         assertThrows(CancellationException::class.java) { upscaler.run({ _, _ -> }, cancel) }
         assertEquals(3, tiles)
     }
@@ -71,7 +71,7 @@ class UpscalerTest {
     fun `NaN in the middle of the work is an error with the tile's number`() {
         var tiles = 0
         val engine = ScriptedEngine(CPU) { input -> NearestEngine(shape).run(input).also { if (tiles++ == 2) it[77] = Float.NaN } }
-        val upscaler = Upscaler(noise(200, 60), engine, shape, ValueRange.UNIT, 16)
+        val upscaler = Upscaler(noise(200, 60), engine, modelOf(shape, 16))
         val error = assertThrows(BrokenOutputException::class.java) { upscaler.run({ _, _ -> }) }
         assertEquals(2, error.tile)
     }
@@ -79,10 +79,41 @@ class UpscalerTest {
     @Test
     fun `progress counts every tile and ends with nothing left`() {
         val seen = ArrayList<Progress>()
-        val upscaler = Upscaler(noise(100, 100), NearestEngine(shape), shape, ValueRange.UNIT, 16)
-        upscaler.run({ _, _ -> }, CancelToken()) { seen += it }
+        val upscaler = Upscaler(noise(100, 100), NearestEngine(shape), modelOf(shape, 16))
+        upscaler.run({ _, _ -> }) { seen += it }
         assertEquals((1..upscaler.plan.count).toList(), seen.map { it.done })
         assertEquals(0.0, seen.last().secondsLeft!!, 0.0)
+    }
+
+    @Test
+    fun `a source that fails in the middle ends the work with its own error`() {
+        val broken = object : PixelSource by noise(300, 300) {
+            override fun read(x: Int, y: Int, width: Int, height: Int, into: IntArray) {
+                if (y > 0) throw java.io.IOException("card pulled out")
+            }
+        }
+        val upscaler = Upscaler(broken, NearestEngine(shape), modelOf(shape, 16))
+        assertEquals("card pulled out", assertThrows(java.io.IOException::class.java) { upscaler.run({ _, _ -> }) }.message)
+    }
+
+    @Test
+    fun `a sink that fails in the middle ends the work with its own error`() {
+        var rows = 0
+        val upscaler = Upscaler(noise(200, 400), NearestEngine(shape), modelOf(shape, 16))
+        val error = assertThrows(java.io.IOException::class.java) {
+            upscaler.run({ _, _ -> if (++rows == 70) throw java.io.IOException("No space left on device") })
+        }
+        assertEquals("No space left on device", error.message)
+        assertEquals("nothing is written after the failure", 70, rows)
+    }
+
+    @Test
+    fun `the pacer is asked before every tile, and can end the work`() {
+        val upscaler = Upscaler(noise(200, 200), NearestEngine(shape), modelOf(shape, 16))
+        var asked = 0
+        upscaler.run({ _, _ -> }, pacer = { asked++ })
+        assertEquals(upscaler.plan.count, asked)
+        assertThrows(CancellationException::class.java) { upscaler.run({ _, _ -> }, pacer = { throw CancellationException() }) }
     }
 
     @Test

@@ -39,7 +39,7 @@ class CompiledModel private constructor(
         val serializeProgramCache: Boolean? = null,
     ) {
         /** Arithmetic on the GPU. */
-        enum class Precision { DEFAULT, FP16, FP32 }
+        enum class Precision { DEFAULT, FP16, FP32, FP16_WITH_FP32_ACCUM }
     }
 
     /** One buffer for each input. */
