@@ -152,7 +152,7 @@ def register(network: type[SuperResolution]) -> type[SuperResolution]:
         ...     def __init__(self, scale=2, name="unfinished", dtype=None):
         ...         pass
         Traceback (most recent call last):
-        keras_models.system.errors.ModelError: Unfinished: not a network of this project: does not say its halo; does not say its receptive_radius
+        keras_models.system.errors.ModelError: Unfinished: not a network of this project: does not say its halo; does not say...
     """
     name = network.__name__
     parameters = inspect.signature(network.__init__).parameters

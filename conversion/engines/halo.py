@@ -14,7 +14,7 @@ WINDOWS = (128, 256, 512)
 
 
 def measure_halo(engine: Engine) -> int:
-    """Low-resolution pixels (a multiple of 8, unless the window is fixed) beyond which what lies outside changes no result by 1/255 or more.
+    """Low-resolution pixels beyond which nothing changes a result by 1/255 or more; a multiple of 8, unless the window is fixed.
 
     Images that differ only in their first quarter are upscaled; where the results still differ is how far the network
     looks. Rows and columns are measured, with other content, noise, black and white in the changed part. A network that

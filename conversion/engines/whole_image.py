@@ -1,5 +1,6 @@
-"""The CPU engine for a file that takes whole-image statistics from outside , in passes over the image (`conversion.graph.whole_image_inputs`).
+"""The CPU engine for a file that takes whole-image statistics from outside, in passes over the image.
 
+The file is one of `conversion.graph.whole_image_inputs`.
 Before an image is enlarged, the statistics settle: each pass runs all tiles with the statistics so far and merges what the
 tiles measure. One pass makes the first block's exact, the next the second's, and so on; they start from those of one tile in
 the image's middle. Every tile is gated alike at any time, so there are no seams even with none but the first ones.

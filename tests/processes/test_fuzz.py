@@ -10,8 +10,28 @@ import pytest
 PROGRAM = Path(__file__).parents[2] / "scripts" / "fuzz.py"
 TRIALS = 10
 """Of each reader; docs/hardening.md has 10,000 of each."""
-READERS = ("png", "jpeg", "webp", "tiff", "bmp", "gif", "heic", "avif", "phone", "named", "pth", "safetensors", "npz", "keras", "tflite", "onnx")
-READERS += ("models.json", "card", "log", "run")
+READERS = (
+    "png",
+    "jpeg",
+    "webp",
+    "tiff",
+    "bmp",
+    "gif",
+    "heic",
+    "avif",
+    "phone",
+    "named",
+    "pth",
+    "safetensors",
+    "npz",
+    "keras",
+    "tflite",
+    "onnx",
+    "models.json",
+    "card",
+    "log",
+    "run",
+)
 
 
 @pytest.fixture(scope="module")
