@@ -4,7 +4,6 @@ from math import ceil
 
 import numpy as np
 
-from conversion.calibration_images import synthetic_images
 from conversion.engines.base import UNBOUNDED_HALO, Engine
 
 SEAM = 1 / 255
@@ -30,6 +29,8 @@ def measure_halo(engine: Engine) -> int:
 
 def _reach(engine: Engine, height: int, width: int) -> int:
     """How far beyond the changed quarter of a window results differ, low-resolution pixels."""
+    from conversion.calibration_images import synthetic_images  # SciPy behind it costs every opening a fifth of a second
+
     images = [image[0] for image in synthetic_images(height, width)]
     leaves, noise, black, white = images[:3], images[4], images[9], images[11]
     reach = 0

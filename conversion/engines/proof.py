@@ -4,21 +4,30 @@ LiteRT's C++ can crash on a file that is damaged in a way nobody foresaw, and pa
 it: both happen once, over there.
 """
 
+import contextlib
+import json
+import threading
 from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from conversion.engines.base import DEFAULT_HALO
+from conversion.source import sha256_of
 from conversion.tflite.file import TFLiteFile, read_tflite
 from conversion.tflite.live_bytes import live_bytes_per_pixel
-from keras_models.system.errors import ModelError
+from keras_models.system.atomic_files import atomic_output, cache_folder, make_folder
+from keras_models.system.errors import MobileSRError, ModelError
 from keras_models.system.sandbox import isolated
 
 PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated", "conversion.engines.whole_image")
 """For `prove_here`, see `keras_models.system.sandbox`."""
 
 _LARGEST_HALO = 4096
+PROOF_VERSION = 1
+"""Goes up whenever what is checked or learned changes, so that every file is proven anew."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +48,43 @@ class Proof:
 
 
 def prove(path: Path) -> Proof:
-    """Has a file opened and run in a process of its own.
+    """Has a file opened and run in a process of its own, unless this very file has been on this machine, by this runtime.
 
     Raises:
         ModelError: the file is damaged, crashes LiteRT there, or takes more than a minute or 2 GiB.
     """
+    remembered = _remembered(path)
+    if remembered is not None and (known := _recall(remembered)) is not None:
+        return known
+    # LiteRT's Python takes as long to import as the file to prove: both at the same time.
+    threading.Thread(target=import_module, args=("ai_edge_litert.interpreter",), daemon=True).start()
     facts = isolated(
         "conversion.engines.proof:prove_here",
         [str(path)],
         lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"),
     )
-    return Proof(**facts)
+    proof = Proof(**facts)
+    if remembered is not None:
+        with contextlib.suppress(OSError, MobileSRError), atomic_output(remembered) as scratch:  # a cache that cannot be written is none
+            scratch.write_text(json.dumps(asdict(proof)))
+    return proof
+
+
+def _remembered(path: Path) -> Path | None:
+    """Where the proof of a file's content by this runtime is kept; None if the file or the cache cannot be used."""
+    try:
+        folder = cache_folder() / "proven"
+        make_folder(folder)
+        return folder / f"{sha256_of(path)}-{PROOF_VERSION}-{version('ai-edge-litert')}.json"
+    except (OSError, MobileSRError):
+        return None
+
+
+def _recall(place: Path) -> Proof | None:
+    try:
+        return Proof(**json.loads(place.read_bytes()))
+    except (OSError, ValueError, TypeError):  # none yet, or one that something spoilt
+        return None
 
 
 def prove_here(path: str) -> dict:
