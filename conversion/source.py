@@ -19,9 +19,11 @@ from keras_models.system.json_text import json_object
 if TYPE_CHECKING:
     import numpy as np
 
+    import conversion.source
+    import keras_models.base
     from keras_models.base import SuperResolution
 
-ModelLike = Union[str, Path, "SuperResolution", "ModelSource"]
+ModelLike = Union[str, Path, "keras_models.base.SuperResolution", "conversion.source.ModelSource"]
 """A preset's name, a path, a network in memory, or what `ModelSource.of` made of one."""
 
 Kind = Literal["preset", "checkpoint", "keras", "tflite", "onnx", "memory"]

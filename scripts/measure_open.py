@@ -39,7 +39,8 @@ def main(
     for _ in range(ROUNDS):
         for tree in trees:
             command = [sys.executable, "-c", _PROGRAM, str(model.resolve())]
-            done = subprocess.run(command, cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=True)
+            environment = {**os.environ, "PYTHONPATH": str(tree)}
+            done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=True)
             taken[tree].append(float(done.stdout))
     for tree, times in taken.items():
         sys.stdout.write(f"{tree.name}: {min(times):.0f} / {statistics.median(times):.0f} ms\n")
