@@ -17,10 +17,12 @@ from conversion.commands.recipes import recipes
 from conversion.commands.report import report
 from conversion.commands.train import train
 from conversion.commands.upscale import upscale
+from conversion.commands.upscale_many import upscale_many
 from conversion.commands.verify import verify
 
 COMMANDS: dict[str, Callable] = {
     "upscale": upscale,
+    "upscale-many": upscale_many,
     "import": import_checkpoint,
     "fold": fold,
     "convert": convert,

@@ -8,13 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.command_line import MOBILE_SR
 
-SCRIPT = Path(__file__).parents[3] / "scripts/upscale_many.py"
+COMMAND = [*MOBILE_SR, "upscale-many"]
 PHOTOS = 24
 PART = ("--part-bytes", "24")  # two photos
 # A photo on which a worker ends without a word, as one that runs out of memory does.
@@ -57,7 +57,7 @@ def cluster(folder, *flags, **settings):
 
 def start(folder, address):
     places = [str(folder / name) for name in ("listing.txt", "in", "out")]
-    command = [sys.executable, str(SCRIPT), *places, "--scheduler", address, "--failures", str(folder / "failed.jsonl"), *PART]
+    command = [*COMMAND, *places, "--scheduler", address, "--failures", str(folder / "failed.jsonl"), *PART]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -140,11 +140,11 @@ def test_a_lost_scheduler_is_one_line(folder):
         scheduler.kill()
         _, errors = run.communicate(timeout=300)
     words = [line for line in errors.splitlines() if not line.endswith(" parts to go")]
-    assert run.returncode == 2 and words == ["upscale_many: the scheduler is gone: start it and its workers, then the same command again"]
+    assert run.returncode == 2 and words == ["mobile-sr: the scheduler is gone: start it and its workers, then the same command again"]
 
 
 @pytest.mark.parametrize("flags", [("--suffix", ".gif"), ("--model", "edsr-x9")])
 def test_mistakes_are_one_line(folder, flags):
-    command = [sys.executable, str(SCRIPT), str(folder / "listing.txt"), str(folder / "in"), str(folder / "out"), *flags]
+    command = [*COMMAND, str(folder / "listing.txt"), str(folder / "in"), str(folder / "out"), *flags]
     run = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert run.returncode == 2 and len(run.stderr.splitlines()) == 1 and not (folder / "out").exists(), run.stderr

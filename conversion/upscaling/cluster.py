@@ -1,13 +1,9 @@
-r"""Upscales millions of photos on many machines: Dask maps `upscale_file`, which `mobile-sr upscale` uses too, over a listing.
+"""Upscales millions of photos on many machines: Dask maps `upscale_file`, which `mobile-sr upscale` uses too, over a listing.
 
-    python scripts/upscale_many.py LISTING SOURCE TARGET --scheduler tcp://HOST:8786
-
-LISTING has one path a line, relative to SOURCE (`find SOURCE -type f -printf '%P\n'`). It is read in parts, by the workers, which see the
-same folders under the same names. SOURCE/a/b.jpg becomes TARGET/a/b.jpg.png; outputs that exist are skipped, so the same command goes on
-after anything. Exit status 0, or 2 if a photo failed. docs/many-machines.md has the whole recipe.
+The listing is read in parts, by the workers, which see the same folders under the same names. SOURCE/a/b.jpg becomes
+TARGET/a/b.jpg.png; outputs that exist are skipped, so the same command goes on after anything.
 """
 
-import argparse
 import json
 import logging
 import os
@@ -58,7 +54,8 @@ class OpenEngine(WorkerPlugin):
 
 def upscale_part(lines: Iterable[str], job: Job) -> dict[str, Any]:
     """Upscales the photos of a part of the listing, in a worker: how many are done and skipped, and (photo, reason) of each that failed."""
-    engine = get_worker().plugins[OpenEngine.name].engine
+    plugin: Any = get_worker().plugins[OpenEngine.name]
+    engine = plugin.engine
     found: dict[str, Any] = {"done": 0, "skipped": 0, "failed": []}
     for name in filter(None, (line.rstrip("\n") for line in lines)):
         output = job.output(name)
@@ -117,35 +114,32 @@ def _run(client: Client, parts: list[Any], job: Job, take: Callable[[dict[str, A
     return broken
 
 
-def main() -> int:
-    """Parses the command line and runs the job; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("listing", type=Path)
-    parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
-    parser.add_argument("--scheduler", help="address of a Dask scheduler; without it workers are started on this machine, one a core")
-    parser.add_argument("--model", default="lkdn-s-x4", help="preset name or model file, as seen by the workers")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each worker process")
-    parser.add_argument("--suffix", default=".png", help="ending of the outputs, which names their format")
-    parser.add_argument("--failures", type=Path, default=Path("failures.jsonl"), help="file for the photos that failed, one JSON line each")
-    parser.add_argument("--part-bytes", type=int, default=8192, help="of the listing that one task reads: a hundred photos or so")
-    a = parser.parse_args()
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a traceback for what is said below in one line
+def upscale_on_cluster(
+    listing: Path, job: Job, model: str, scheduler: str | None, threads: int, failures: Path, part_bytes: int
+) -> dict[str, int]:
+    """Connects to a cluster, or starts workers on this machine, and has it upscale a listing.
+
+    Args:
+        listing: file of one path a line, relative to the job's source.
+        job: where from and where to.
+        model: preset name or model file, as seen by the workers.
+        scheduler: address of a Dask scheduler; None starts one worker a core here.
+        threads: CPU threads of each worker process.
+        failures: gets one JSON line for each photo that failed.
+        part_bytes: of the listing that one task reads.
+
+    Returns:
+        "done", "skipped" and "failed" photos.
+
+    Raises:
+        MobileSRError: an output's ending that nothing writes, a model or listing that cannot be read, a scheduler that is gone.
+    """
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a traceback for what is said in one line
+    check_writable(job.target / f"any{job.suffix}", ImageKind(1, 1, 3, False, 8))
+    ModelSource.of(model).tflite()
     try:
-        check_writable(a.target / f"any{a.suffix}", ImageKind(1, 1, 3, False, 8))
-        ModelSource.of(a.model).tflite()
-        job = Job(a.source.resolve(), a.target.resolve(), a.suffix)
-        with Client(a.scheduler) if a.scheduler else Client(threads_per_worker=1) as client:
-            client.register_plugin(OpenEngine(a.model, a.threads))
-            total = upscale_listing(client, a.listing, job, a.failures, a.part_bytes)
-    except (MobileSRError, OSError) as error:
-        sys.stderr.write(f"upscale_many: {' '.join(str(error).split())}\n")
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    sys.stdout.write(f"{a.target}: {total['done']} upscaled, {total['skipped']} skipped, {total['failed']} failed\n")
-    return 2 if total["failed"] else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        with Client(scheduler) if scheduler else Client(threads_per_worker=1) as client:
+            client.register_plugin(OpenEngine(model, threads))
+            return upscale_listing(client, listing, job, failures, part_bytes)
+    except OSError as error:
+        raise MobileSRError(f"the cluster: {error}: check --scheduler") from None
