@@ -27,7 +27,7 @@ compiler=""
 for name in kotlin-compiler-embeddable kotlin-script-runtime kotlin-reflect kotlin-daemon-embeddable; do
   for found in "$repository"/org/jetbrains/kotlin/$name/*/$name-*.jar; do compiler+="$found:"; done
 done
-for found in "$repository"/org/jetbrains/intellij/deps/*/*/*.jar; do compiler+="$found:"; done
+for found in "$repository"/org/jetbrains/intellij/deps/*/*/*.jar "$repository"/org/jetbrains/annotations/*/annotations-*.jar; do compiler+="$found:"; done
 libraries="$(jar org.jetbrains.kotlin kotlin-stdlib "$kotlin"):$(jar org.jetbrains.kotlinx kotlinx-coroutines-core-jvm "$coroutines")"
 java -Xmx1g -XX:TieredStopAtLevel=1 -cp "$compiler$libraries" org.jetbrains.kotlin.cli.jvm.K2JVMCompiler -no-stdlib -no-reflect -jvm-target 17 \
   -cp "$out/use/classes.jar:$out/mobilesr-core-$version.jar:$libraries:$(jar org.robolectric android-all "$android")" \
