@@ -131,6 +131,8 @@ def convert_network(
     from conversion.graph.whole_image_inputs import has_statistics
 
     source, chosen = ModelSource.of(model), recipe_named(recipe)
+    if source.kind in ("tflite", "onnx"):
+        raise ConversionError(f"{source.label}: converted already: give the network that it was made of")
     _refuse_options(chosen, whole_image=whole_image, float_tensors=float_tensors)
     deploy = source.deploy()
     graph = graph_of(deploy, *tile)

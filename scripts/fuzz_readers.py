@@ -153,9 +153,9 @@ def seeds_of(trial: Path) -> Path:
 
 def _try_card(path: Path, scratch: Path) -> None:
     """The card beside a weights file."""
-    from conversion.model_card import source_facts
+    from conversion.source import ModelSource
 
-    facts = source_facts(path.with_suffix(".safetensors"))
+    facts = ModelSource.of(path.with_suffix(".safetensors")).facts
     f"{facts.get('licence', 'unknown')} {facts.get('credit', 'unknown')}"
 
 
@@ -197,7 +197,7 @@ READERS = {
     "tflite": Reader(".tflite", seeds.tflites, mutations.mutate_tflite, _try_tflite, _TFLITE, 1000),
     "onnx": Reader(".onnx", seeds.onnxes, mutations.mutate_onnx, _try_onnx, _ONNX, 1000),
     "models.json": Reader(".json", seeds.lists, mutations.mutate_json, _try_models_json, ("conversion.android_export",)),
-    "card": Reader(".json", seeds.cards, mutations.mutate_json, _try_card, ("conversion.model_card",)),
+    "card": Reader(".json", seeds.cards, mutations.mutate_json, _try_card, ("conversion.source",)),
     "log": Reader(".txt", seeds.logs, mutations.mutate_text, _try_log, ("conversion.measuring.benchmark.log",)),
     "run": Reader(".npz", seeds.runs, mutations.mutate_zip({".npy": mutations.mutate_npy}), _try_run, _RUN),
 }

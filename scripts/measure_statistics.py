@@ -22,7 +22,7 @@ with silenced():  # TensorFlow talks while it is imported
     from conversion.engines.cpu import CpuEngine
     from conversion.engines.whole_image import WholeImageEngine
     from conversion.upscaling.pipeline import upscale_array
-    from keras_models.data.photo_set import read_rgb
+    from keras_models.data.read_rgb import read_rgb
 
 
 def main(model: str, photo: Path, tile: Annotated[int, typer.Argument(min=1)] = 256) -> None:

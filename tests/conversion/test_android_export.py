@@ -29,7 +29,7 @@ def test_folder_is_complete_and_the_golden_tile_is_true(card, converted, tmp_pat
     entry = listed["models"][0]
     copy = tmp_path / entry["file"]
     assert hashlib.sha256(copy.read_bytes()).hexdigest() == entry["sha256"]
-    assert entry["tile"] == [64, 64] and entry["halo"] == 16 and entry["scale"] == 4 and entry["range"] == [0, 1]
+    assert entry["tile"] == [64, 64] and entry["halo"] == 32 and entry["scale"] == 4 and entry["range"] == [0, 1]
     low, high = (np.asarray(Image.open(tmp_path / entry["golden"][key]), np.float32) / 255 for key in ("input", "output"))
     assert low.shape == (64, 64, 3) and high.shape == (256, 256, 3)
     assert np.abs(CpuEngine(copy).run(low).clip(0, 1) - high).max() <= 0.51 / 255

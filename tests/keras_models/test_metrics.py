@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_models.data.bicubic import crop_to_multiple, enlarge
-from keras_models.data.photo_set import read_rgb
+from keras_models.data.read_rgb import read_rgb
 from keras_models.metrics import luma, measure, psnr_rgb, psnr_y, ssim_y, to_uint8
 from keras_models.system.errors import ImageError
 

@@ -6,7 +6,7 @@ import pytest
 from support.graphs import value_of
 
 from conversion.graph.exact_rewrites import deploy_graph
-from conversion.graph.from_keras import multi_adds
+from conversion.graph.from_keras import graph_of, multi_adds
 from conversion.graph.half_range import measure_ranges, rescale
 from keras_models.folding import fold, fold_error
 from keras_models.registry import PRESETS
@@ -18,7 +18,7 @@ X4_BY_DEFAULT = [pytest.param(name, marks=[] if name.endswith("x4") else pytest.
 def test_counts(name, preset):
     training, deploy = preset(name)
     assert (training.count_params(), deploy.count_params()) == PRESETS[name].parameters
-    assert multi_adds(deploy, *PRESETS[name].low_res) == PRESETS[name].multi_adds
+    assert multi_adds(graph_of(deploy, *PRESETS[name].low_res)) == PRESETS[name].multi_adds
 
 
 def test_counts_of_the_paper():

@@ -13,7 +13,7 @@ from PIL import Image
 from support.command_line import one_line_error, run
 from support.networks import randomise
 
-from conversion.measuring import recipe_table as recipes
+from conversion.convert_model import Converted
 from conversion.measuring.evaluate import evaluate_model
 from conversion.measuring.report.build import write_report
 from keras_models.data.bicubic import enlarge, shrink
@@ -348,14 +348,14 @@ def test_bad_input_is_refused_before_work(message, folder, tmp_path):
 
 
 def test_a_recipe_that_fails_is_named(folder, tmp_path, monkeypatch):
-    real = recipes.convert
+    real = Converted.save
 
-    def convert(model, target, recipe, **options):
-        if recipe == "float16":
+    def save(converted, target, **options):
+        if converted.card.recipe == "float16":
             raise ConversionError(f"{target}: overflows: train it longer")
-        return real(model, target, recipe, **options)
+        return real(converted, target, **options)
 
-    monkeypatch.setattr(recipes, "convert", convert)
+    monkeypatch.setattr(Converted, "save", save)
     written = write_report([str(folder / "tiny.keras")], folder / "photos", tmp_path / "page.html", tile=(16, 16))
     assert written.files == 1
     assert "tiny.keras: float16 is not possible: the file: overflows: train it longer" in written.notes
