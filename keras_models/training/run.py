@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from keras_models.adan import Adan
+from keras_models.base import SuperResolution
 from keras_models.checkpoints.loading import build_preset, load_model
 from keras_models.data.patches import Patches
 from keras_models.data.photo_set import PhotoSet
@@ -21,6 +22,7 @@ from keras_models.registry import preset_named
 from keras_models.system.errors import TrainingError
 from keras_models.system.threads import can_start_threads
 from keras_models.training.bicubic_start import head_start
+from keras_models.training.other_scale import take_other_scale
 from keras_models.training.run_folder import Checkpoint, RunFiles
 from keras_models.training.schedules import WarmUpDecay
 from keras_models.training.settings import Settings
@@ -255,7 +257,7 @@ def build_student(settings: Settings) -> tuple[Student, keras.Model]:
     finally:
         keras.config.set_dtype_policy("float32")
     if settings.start:
-        _take_weights(network, settings.start, settings.form)
+        _take_weights(network, settings.start)
     student.schedule = WarmUpDecay(settings.lr, settings.steps, settings.schedule, settings.warmup, settings.decay)
     student.compile(optimizer=_optimizer(settings, student.schedule), jit_compile=compiles_with_xla())
     student.build((None, None, None, 3))
@@ -283,12 +285,13 @@ def _in_form(network: keras.Model, settings: Settings) -> keras.Model:
     return fold(network) if settings.form == "deploy" else network
 
 
-def _take_weights(network: keras.Model, start: str, form: str) -> None:
+def _take_weights(network: SuperResolution, start: str) -> None:
     source = load_model(start)
     shapes = [tuple(v.shape) for v in source.variables]
-    if shapes != [tuple(v.shape) for v in network.variables]:
-        raise TrainingError(f"{start}: its weights do not fit {network.name} in {form} form: give a model of that preset and form")
-    network.set_weights(source.get_weights())
+    if shapes == [tuple(v.shape) for v in network.variables]:
+        network.set_weights(source.get_weights())
+    else:
+        take_other_scale(network, source)
 
 
 def _refuse_another(folder: Path, old: dict, new: dict) -> None:
