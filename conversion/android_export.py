@@ -66,5 +66,5 @@ def _entries(path: Path) -> list[dict]:
     entries: Any = content.get("models")
     named = isinstance(entries, list) and all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries)
     if content.get("schema") != SCHEMA or not named:
-        raise ConversionError(f"{path}: not a models.json of schema {SCHEMA}: give another --android folder, or move it away")
+        raise ConversionError(f"{path}: not a models.json of schema {SCHEMA}: give another `android` folder, or move it away")
     return entries

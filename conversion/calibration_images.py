@@ -82,5 +82,5 @@ def photo_crops(folder: str | Path, height: int, width: int, count: int = 16, se
         if len(crops) == count:
             break
     if not crops:
-        raise ImageError(f"{folder}: no photo of at least {width}x{height} pixels in it: give larger photos or a smaller --tile")
+        raise ImageError(f"{folder}: no photo of at least {width}x{height} pixels in it: give larger photos or a smaller `tile`")
     return crops

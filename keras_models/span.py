@@ -49,8 +49,8 @@ class Conv3XC(Block):
     def folded(self) -> list:
         """What `fold` gives, as tensors through which gradients flow."""
         first, middle, last = (layer.kernel for layer in (self.conv0, self.conv1, self.conv2))
-        taps = ops.reshape(ops.matmul(ops.matmul(first[0], ops.reshape(middle, (9, *middle.shape[2:]))), last[0]), (3, 3, first.shape[2], -1))
-        kernel = taps + ops.pad(self.sk.kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
+        taps = ops.matmul(ops.matmul(first[0], ops.reshape(middle, (9, *middle.shape[2:]))), last[0])
+        kernel = ops.reshape(taps, (3, 3, first.shape[2], -1)) + ops.pad(self.sk.kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
         through = ops.matmul(ops.reshape(self.conv0.bias, (1, -1)), ops.sum(middle, axis=(0, 1))) + self.conv1.bias
         return [kernel, ops.reshape(ops.matmul(through, last[0, 0]), (-1,)) + self.conv2.bias + self.sk.bias]
 

@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from conversion.commands import COMMANDS
+from conversion.commands.flags import with_flags
 from conversion.commands.signals import Stopped, ignore_signals, stop_on_signals, stop_status
 
 # What a disk or its owner can mend, wherever it happens; anything else that the system refuses is a bug.
@@ -44,7 +45,7 @@ def main() -> None:
         if stop_status():  # a library has made an error of its own of it
             status = _say_stopped()
         elif isinstance(error, MobileSRError):
-            status = _complain(str(error))
+            status = _complain(with_flags(str(error)))
         elif isinstance(error, OSError) and error.errno in _DISK:
             status = _complain(f"{error.filename or 'a file'}: {error.strerror}: make room, or go where you may write")
         else:

@@ -1,13 +1,16 @@
 """`mobile-sr qat`: a full-integer .tflite from quantization-aware training; a run that was stopped goes on by itself."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from conversion.commands.options import parse_size
+from conversion.commands.settings_options import settings_options
+from conversion.quantization.qat.settings import QatSettings, settings_for
 
 
+@settings_options(QatSettings, "ema", "warmup")
 def qat(
     model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors or .npz: a float network.")],
     data: Annotated[Path, typer.Option(help="Folder of photos to train on, or with HR/ and LRxS/ in it.")],
@@ -18,26 +21,15 @@ def qat(
     val: Annotated[Path | None, typer.Option(help="Photos that choose the best weights; default: up to 12 of --data, held out.")] = None,
     io: Annotated[str, typer.Option(help="int8 or uint8, of the file's input and output.")] = "int8",
     tile: Annotated[str, typer.Option(help="Static input size HxW, low-resolution pixels.")] = "128x128",
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps in all.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Patches a step.")] = None,
-    patch: Annotated[int | None, typer.Option(help="Side of a patch, low-resolution pixels.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak rate, a share of each channel's rms weight.")] = None,
-    hr_share: Annotated[float | None, typer.Option(help="Share of the high-resolution picture in the target, 0 to 1.")] = None,
-    luma_share: Annotated[float | None, typer.Option(help="Share of the luma error in the loss, 0 to 1.")] = None,
-    interval: Annotated[int | None, typer.Option(help="Steps between checkpoints and validations.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all patches.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for the photos' cache; default ~/.cache/mobile-sr.")] = None,
+    **given: Any,
 ) -> None:
     """Train a network to bear 8 bits and write it as a full-integer .tflite; stops and resumes at will."""
-    from conversion.quantization.qat.settings import settings_for
-
     folder = out or (output.with_name(f"{output.stem}_run") if output else None)
     if folder is None:
         raise typer.BadParameter("give the file to write with -o OUT.tflite, or a folder for the run with --out RUN")
     size = parse_size(tile)
-    names = ("steps", "batch", "patch", "lr", "hr_share", "luma_share", "interval", "seed")
-    given = locals()
-    settings = settings_for(**{name: given[name] for name in names if given[name] is not None})
+    settings = settings_for(**{name: value for name, value in given.items() if value is not None})
 
     from keras_models.system.quiet import import_keras
 

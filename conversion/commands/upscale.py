@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from conversion.commands.flags import with_flags
 from conversion.commands.progress import progress_bar
 from keras_models.system.atomic_files import atomic_output, is_special, make_folder
 from keras_models.system.errors import ImageError, ModelError, printable
@@ -272,4 +273,4 @@ def _several(
 
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
-        typer.echo(f"mobile-sr: {printable(' '.join(line.split()))}", err=True)
+        typer.echo(f"mobile-sr: {printable(with_flags(' '.join(line.split())))}", err=True)

@@ -96,7 +96,7 @@ class CpuEngine:
             self._interpreter.invoke()
             result = self._interpreter.get_tensor(self._output["index"])[0]
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{self.path}: LiteRT failed on a {height}x{width} window ({one_line(error)}): try another --tile") from error
+            raise ModelError(f"{self.path}: LiteRT failed on a {height}x{width} window ({one_line(error)}): try another `tile`") from error
         return self._from_tensor(result)
 
     def _open(self) -> None:
@@ -126,7 +126,7 @@ class CpuEngine:
             with silenced():
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{self.path}: cannot run at {height}x{width} ({one_line(error)}): give a smaller --tile") from error
+            raise ModelError(f"{self.path}: cannot run at {height}x{width} ({one_line(error)}): give a smaller `tile`") from error
         self._window = (height, width)
 
     def _try_resizing(self) -> bool:

@@ -79,7 +79,7 @@ class WindowEngine:
         if not difference <= SINGLE_TOLERANCE:
             raise ModelError(
                 f"{self.device} computes something else than the CPU (difference {difference:.2g}, {SINGLE_TOLERANCE:g} is allowed): "
-                "leave --gpu out, or update its driver"
+                "leave `gpu` out, or update its driver"
             )
         self._size = size
 
@@ -90,7 +90,7 @@ class WindowEngine:
 
 
 def _failed(how: str) -> ModelError:
-    return ModelError(f"the GPU's process: {how}: try a smaller --tile, or leave --gpu out")
+    return ModelError(f"the GPU's process: {how}: try a smaller `tile`, or leave `gpu` out")
 
 
 @contextlib.contextmanager
@@ -108,8 +108,8 @@ def window_engine(path: str | Path, device: VulkanDevice) -> Iterator[WindowEngi
     """
     exact = open_engine(path)
     if exact.passes > 1:
-        raise ModelError(f"{path}: --gpu: it takes statistics of the whole image, which only the CPU engine makes: leave --gpu out")
+        raise ModelError(f"{path}: it takes statistics of the whole image, which only the CPU engine makes: leave `gpu` out")
     if exact.input_dtype != np.float32:
-        raise ModelError(f"{path}: --gpu: a GPU computes an integer file in float: give the float32 or float16 file, or leave --gpu out")
+        raise ModelError(f"{path}: a GPU computes an integer file in float: give the float32 or float16 file, or leave `gpu` out")
     with contextlib.ExitStack() as process:
         yield WindowEngine(exact, device, process)

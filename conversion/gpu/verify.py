@@ -146,7 +146,7 @@ def verify_on_gpu(engine: CpuEngine, photos: str | Path | None = None, time_limi
         ImageError: no photo in the folder.
     """
     if {tensor.dtype for tensor in read_tflite(engine.path).tensors} & _INTEGERS:
-        raise ModelError(f"{engine.path}: --gpu: a GPU computes an integer file in float: verify the float32 or float16 file instead")
+        raise ModelError(f"{engine.path}: a GPU computes an integer file in float: verify the float32 or float16 file instead")
     images = _images(*engine.tile, photos)
     expected = {name: _Expected.of(engine, image[0]) for name, image in images.items()}
     try:
@@ -170,7 +170,7 @@ def _on_real_device(path: Path, images: dict, expected: dict, time_limit_s: floa
 def _installed() -> tuple[VulkanDevice, ...]:
     devices = software_devices()
     if not devices:
-        raise ModelError("--gpu: no Vulkan device here: run scripts/gpu_packages.sh, which unpacks software ones for Debian 12 and 13")
+        raise ModelError("no Vulkan device here: run scripts/gpu_packages.sh, which unpacks software ones for Debian 12 and 13")
     return devices
 
 

@@ -95,7 +95,7 @@ def evaluate_model(
         True
     """
     if bicubic not in RULES:
-        raise ImageError(f"--bicubic {bicubic}: give new or old")
+        raise ImageError(f"`bicubic` {bicubic}: give new or old")
     photos_in(data)  # an empty folder is refused before a model is opened
     predictor = ModelSource.of(model).predictor(threads)
     scale = predictor.scale

@@ -139,7 +139,7 @@ def recipe_report(
             raise ModelError(f"{path}: another scale than {source.label}: give a file of the same network")
     given = {"qat" if len(qat) == 1 else f"qat {path.stem}": path for path in qat}
     if len(given) < len(qat):
-        raise ModelError("--qat: two files of one name, so that their rows could not be told apart: rename one")
+        raise ModelError("`qat`: two files of one name, so that their rows could not be told apart: rename one")
     recipes = tuple(RECIPES)
     total = 2 * (len(recipes) + len(qat)) + 1
     steps = iter(range(1, total + 1))

@@ -62,7 +62,7 @@ class Verification:
     def as_text(self) -> str:
         """The same for people."""
         half = "integer file" if self.half_max is None else f"{self.half_max:.4g} ({self.half_tensor})"
-        compared = "not compared (give --against MODEL)"
+        compared = "not compared: no model to compare with was given"
         if self.max_error is not None:
             compared = f"{self.max_error:.2g}, {self.psnr:.1f} dB to {self.against}, {self._bound()}"
         lines = [

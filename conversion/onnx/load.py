@@ -107,7 +107,7 @@ def fixed_graph(model: onnx.ModelProto, path: str | Path, tile: tuple[int, int] 
         raise ConversionError(f"{path}: its input is {said}: need 1x3xHxW, RGB with the channels first")
     size = tuple(own or asked for own, asked in zip(shape[2:], tile or default))
     if tile is not None and size != tuple(tile):
-        raise ConversionError(f"{path}: its input is fixed to {said}: give --tile {size[0]}x{size[1]}, or export it with a free size")
+        raise ConversionError(f"{path}: its input is fixed to {said}: give `tile` {size[0]}x{size[1]}, or export it with a free size")
     for dim, side in zip(dims, (1, 3, *size)):
         dim.Clear()
         dim.dim_value = side

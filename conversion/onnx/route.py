@@ -112,7 +112,7 @@ def read_and_rewrite(path: Path, folder: Path, tile: tuple[int, int] | None, cal
         "conversion.onnx.worker:read_for_conversion",
         [str(folder), str(path), tile, DEFAULT_TILE, None if calibration is None else str(calibration)],
         lambda said: ConversionError(
-            f"{path}: the ONNX libraries cannot read it ({said}): it is damaged, or large: then allow its size with --tile HxW"
+            f"{path}: the ONNX libraries cannot read it ({said}): it is damaged, or large: then allow its size with `tile` HxW"
         ),
         Limits(seconds=READING_TIME_S * larger, memory=int(READING_BYTES * larger)),
     )
@@ -134,7 +134,7 @@ def saved_model(onnx_file: Path, source: str | Path) -> Path:
     environment = {"CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
     def failed(how: str) -> ConversionError:
-        advice = "export plainer operations, give a smaller --tile, or report the network"
+        advice = "export plainer operations, give a smaller `tile`, or report the network"
         return ConversionError(f"{source}: onnx2tf cannot convert it: {how}: {advice}")
 
     call(Task("conversion.onnx.onnx2tf:run", [onnx_file.name, result.name], CONVERSION_TIME_S, failed, environment, folder))

@@ -28,7 +28,7 @@ def split_concatenations(graph: Graph, traced: Trace, ranges: Ranges) -> Graph:
     for node in list(graph.nodes.values()):
         reader = graph.only_user(node.name)
         pointwise = reader is not None and reader.op == "conv2d" and reader.weights["kernel"].shape[:2] == (1, 1)
-        if node.op != "concatenate" or not pointwise or len(set(node.inputs)) < len(node.inputs):
+        if reader is None or node.op != "concatenate" or not pointwise or len(set(node.inputs)) < len(node.inputs):
             continue
         own = {name: _extremes(traced.values[name]) for name in node.inputs}
         together = sum(noise.get(name, 0.0) for name in node.inputs)
@@ -52,7 +52,8 @@ def _read_apart(graph: Graph, node: Node, reader: Node) -> None:
     kernel, start, total = reader.weights["kernel"], 0, ""
     for index, name in enumerate(node.inputs):
         stop = start + graph.nodes[name].shape[-1]
-        weights = {"kernel": kernel[:, :, start:stop]} | ({"bias": reader.weights["bias"]} if index == 0 and "bias" in reader.weights else {})
+        bias = {"bias": reader.weights["bias"]} if index == 0 and "bias" in reader.weights else {}
+        weights = {"kernel": kernel[:, :, start:stop], **bias}
         part = Node(f"{reader.name}.{index}", "conv2d", dict(reader.attrs), weights, [name], reader.shape)
         graph.insert_before(reader, part)
         start = stop

@@ -142,4 +142,4 @@ def upscale_on_cluster(
             client.register_plugin(OpenEngine(model, threads))
             return upscale_listing(client, listing, job, failures, part_bytes)
     except OSError as error:
-        raise MobileSRError(f"the cluster: {error}: check --scheduler") from None
+        raise MobileSRError(f"the cluster: {error}: check `scheduler`") from None

@@ -102,7 +102,7 @@ def writing(
                     reason = vips_reason(error)
                     raise ImageError(
                         f"{target}: {image_format} cannot be written ({reason}): make room or choose "
-                        "another --format"
+                        "another `format`"
                     ) from error
 
 
@@ -131,28 +131,28 @@ def check_writable(
     if quality is not None and image_format not in DEFAULT_QUALITY:
         raise ImageError(
             f"{target}: a quality says nothing for {image_format}, which keeps every pixel: leave "
-            "--quality out"
+            "`quality` out"
         )
     if kind.alpha and image_format == "jpeg":
         raise ImageError(
-            f"{target}: the image has transparency, which JPEG cannot hold: choose --format png, webp, "
+            f"{target}: the image has transparency, which JPEG cannot hold: choose `format` png, webp, "
             "tiff or avif"
         )
     curve = hdr_name(metadata.colours) if metadata else None
     if curve and image_format != "png":
         raise ImageError(
             f"{target}: the photo's colours are {curve} (HDR), which only PNG can say here: choose "
-            "--format png"
+            "`format` png"
         )
     width, height = size or (kind.width, kind.height)
     if image_format == "avif" and width * height > _MOST_AVIF_PIXELS:
         most = f"more than the {_MOST_AVIF_PIXELS // 10**6} million of an AVIF, whose encoder takes 40 bytes a pixel"
-        raise ImageError(f"{target}: {width}x{height} pixels are {most}: choose --format webp or jpeg")
+        raise ImageError(f"{target}: {width}x{height} pixels are {most}: choose `format` webp or jpeg")
     side = max(width, height)
     if side > _LARGEST_SIDE[image_format]:
         limit = _LARGEST_SIDE[image_format]
         raise ImageError(
-            f"{target}: {side} pixels are more than {image_format} can hold ({limit}): choose --format png"
+            f"{target}: {side} pixels are more than {image_format} can hold ({limit}): choose `format` png"
         )
 
 

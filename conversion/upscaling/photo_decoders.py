@@ -203,7 +203,7 @@ def _refuse_bomb(path: Path, width: int, height: int, max_megapixels: float) -> 
         raise ImageError(
             f"{path}: {width}x{height} pixels: {max_megapixels:g} megapixels and sides of {_MAX_SIDE:,} "
             "are the limit, "
-            "it may be a decompression bomb: if you trust it, raise the limit with --max-megapixels"
+            "it may be a decompression bomb: if you trust it, raise the limit with `max_megapixels`"
         )
 
 

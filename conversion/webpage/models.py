@@ -112,7 +112,7 @@ def _window(label: str, engine: CpuEngine, side: int) -> tuple[int, int]:
         if min(engine.tile) < least:
             raise ModelError(
                 f"{label}: runs only at {engine.tile[0]}x{engine.tile[1]} and needs {engine.halo} pixels around "
-                f"what it enlarges, so that less than half of it were new: convert it with --tile {least}x{least} or more"
+                f"what it enlarges, so that less than half of it were new: convert it with `tile` {least}x{least} or more"
             )
         return engine.tile
     if least > LARGEST_WINDOW:

@@ -45,7 +45,7 @@ def find_model(model: str | Path, variant: str | None = None) -> Preset | Path:
     path = Path(model)
     preset = preset_meant(model)
     if variant and (path.suffix == ".keras" or preset is not None):
-        raise ModelError(f"{model}: says itself which variant it is: leave --variant out")
+        raise ModelError(f"{model}: says itself which variant it is: leave `variant` out")
     if preset is not None:
         if preset.weights is None:
             raise ModelError(
@@ -109,7 +109,7 @@ def model_from_state(state: dict, source: str, variant: str | None = None, **opt
                 continue
             if variant:
                 if "step" not in config:
-                    raise ModelError(f"a {network.__name__} has no variants: leave --variant out")
+                    raise ModelError(f"a {network.__name__} has no variants: leave `variant` out")
                 config["step"] = variant
             model = _build(network, config, options)
         except ModelError as error:

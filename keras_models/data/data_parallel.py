@@ -23,12 +23,12 @@ def use_all_devices(batch: int) -> int:
         TrainingError: another backend than JAX, or a batch that does not split evenly.
     """
     if keras.backend.backend() != "jax":
-        raise TrainingError(f"--all-devices: Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=jax")
+        raise TrainingError(f"several devices: Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=jax")
     if "KERAS_DISTRIBUTION_JOB_ADDRESSES" in os.environ:
         keras.distribution.initialize()
     devices = keras.distribution.list_devices()
     if batch % len(devices):
-        raise TrainingError(f"--batch {batch}: does not split over {len(devices)} devices: give a multiple of {len(devices)}")
+        raise TrainingError(f"`batch` {batch}: does not split over {len(devices)} devices: give a multiple of {len(devices)}")
     # Keras would share out only a tf.data set between hosts; our patches are shared out by `own_rows`.
     keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False))
     return len(devices)

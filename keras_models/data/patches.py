@@ -49,7 +49,7 @@ class Patches(keras.utils.PyDataset):
         if not self.photos:
             raise TrainingError(
                 f"{photos.folder}: all {len(photos.photos)} photos are smaller than a patch of {patch * photos.scale} pixels: "
-                "give larger photos or a smaller --patch"
+                "give larger photos or a smaller `patch`"
             )
         positions = np.array([(p.low.shape[0] - patch + 1) * (p.low.shape[1] - patch + 1) for p in self.photos], np.float64)
         self._share = np.cumsum(positions / positions.sum())

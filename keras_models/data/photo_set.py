@@ -113,12 +113,12 @@ def load_photos(folder: Path | str, scale: int, cache: Path | str | None = None,
             _make(sources, scale, target, progress)
         except OSError as error:
             raise TrainingError(
-                f"{target}: the photos' cache cannot be written ({error.strerror or error}): make room or give another place with --cache"
+                f"{target}: the photos' cache cannot be written ({error.strerror or error}): make room or give another place with `cache`"
             ) from None
         _forget_stale(home, place, target)
         found = _open(folder, scale, target)
     if found is None:
-        raise TrainingError(f"{target}: the photos' cache does not read back as written: check that disk, or give another --cache")
+        raise TrainingError(f"{target}: the photos' cache does not read back as written: check that disk, or give another `cache`")
     lost = tuple(f"{path}: {reason}" for path, reason in listing.passed_over if "cannot be" in reason)
     found = replace(found, skipped=found.skipped + lost)
     if not found.photos:

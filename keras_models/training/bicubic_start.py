@@ -29,11 +29,11 @@ def head_start(network: keras.Model) -> None:
     """
     names = getattr(network, "long_skip", None)
     if names is None:
-        raise TrainingError(f"{network.name}: no head start is known for this network: leave it out (--no-head-start)")
+        raise TrainingError(f"{network.name}: no head start is known for this network: leave it out (`no_head_start`)")
     head, trunk, last = (network.get_layer(name) for name in names)
     features = head.output.shape[-1]
     if features < TAPS:
-        raise TrainingError(f"{network.name}: {features} features, a head start needs {TAPS}: leave it out (--no-head-start)")
+        raise TrainingError(f"{network.name}: {features} features, a head start needs {TAPS}: leave it out (`no_head_start`)")
     if hasattr(head, "pw"):
         _copy_shifted_taps(head.pw, head.dw)
     else:

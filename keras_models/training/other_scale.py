@@ -29,7 +29,7 @@ def take_other_scale(network: SuperResolution, source: SuperResolution) -> None:
     if not alike or any(new.shape[:-1] != old.shape[:-1] or not _is_shuffled(new, old, network, source) for new, old in changed):
         raise TrainingError(
             f"{source.name}: its weights do not fit {network.name}: give a model of that preset and form, "
-            "or (with --form deploy) one that differs in the scale alone"
+            "or, with the `form` deploy, one that differs in the scale alone"
         )
     for new, old in pairs:
         value = keras.ops.convert_to_numpy(old)

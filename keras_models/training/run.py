@@ -111,7 +111,7 @@ class _Run:
         checkpoint = files.read()
         if checkpoint:
             if "identity" not in checkpoint.facts:
-                raise TrainingError(f"{files.folder}: holds a run of another kind (of `qat`): give another --out")
+                raise TrainingError(f"{files.folder}: holds a run of another kind (of `qat`): give another `out`")
             _refuse_another(files.folder, checkpoint.facts["identity"], self.identity)
         self.patches = Patches(photos, settings.batch, settings.patch, settings.seed, degradation=settings.degradation)
         self.warnings = [*photos.skipped, *self.patches.too_small]
@@ -135,7 +135,7 @@ class _Run:
             if not np.isfinite(loss):
                 raise TrainingError(
                     f"{self.files.folder}: the loss became {loss} before step {stop}: the checkpoint of step {self.step} is kept; "
-                    "start anew with a lower --lr"
+                    "start anew with a lower `lr`"
                 )
             self.step, self.seconds = stop, time.perf_counter() - start
             self._log(loss)
@@ -298,7 +298,7 @@ def _refuse_another(folder: Path, old: dict, new: dict) -> None:
     for key, was in old["settings"].items():
         now = new["settings"].get(key)
         if was != now and key not in MOVABLE:
-            raise TrainingError(f"{folder}: holds a run with {key} {was}, not {now}: give the same settings, or another --out")
+            raise TrainingError(f"{folder}: holds a run with {key} {was}, not {now}: give the same settings, or another `out`")
     for key, words in (("data", "photos to train on"), ("validation", "validation photos")):
         if old[key] != new[key]:
-            raise TrainingError(f"{folder}: holds a run with other {words}: give the same folder, or another --out")
+            raise TrainingError(f"{folder}: holds a run with other {words}: give the same folder, or another `out`")

@@ -47,9 +47,9 @@ class RunFiles:
             self.folder.mkdir(parents=True, exist_ok=True)
             names = {path.name for path in self.folder.iterdir()}
         except OSError as error:
-            raise TrainingError(f"{self.folder}: cannot be used as a folder ({error.strerror}): give another --out") from None
+            raise TrainingError(f"{self.folder}: cannot be used as a folder ({error.strerror}): give another `out`") from None
         if names and not names & {"run.json", "last.npz", "lock"}:
-            raise TrainingError(f"{self.folder}: holds files that are not a training run's: give a new folder with --out")
+            raise TrainingError(f"{self.folder}: holds files that are not a training run's: give a new folder as `out`")
 
     def read(self) -> Checkpoint | None:
         """The last checkpoint, None if there is none yet.
@@ -123,6 +123,6 @@ class RunFiles:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise TrainingError(f"{self.folder}: another process is training this run: wait for it, or give another --out") from None
+                raise TrainingError(f"{self.folder}: another process is training this run: wait for it, or give another `out`") from None
             remove_leftovers(self.folder)
             yield

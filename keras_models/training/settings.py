@@ -19,16 +19,16 @@ class Settings:
         lr: peak learning rate.
         betas: of Adam (2) or Adan (3, kept shares).
         loss: "l1" or "mse".
-        schedule: "constant", "cosine" or "wsd" (see `keras_models.training.schedules`).
+        schedule: "constant", "cosine" or "wsd" (stable, then a decay over the last `decay` steps).
         warmup: steps of linear warm-up.
         decay: steps of the final decay, only for "wsd".
-        ema: momentum of the weights' moving average, which is what is saved and validated.
+        ema: momentum of the weights' moving average, which is what is saved and validated; below 2,000 steps take 0.99.
         form: "training" (re-parameterizable layers stay apart) or "deploy" (folded before the first step).
         head_start: start as bicubic upscaling, if the network has a long skip to carry it.
         start: model to take the first weights from ("" for fresh ones).
         teacher: model whose outputs are an extra target ("" for none).
         teacher_share: share of the teacher in the loss, 0 to 1.
-        degradation: "bicubic" or "real" (see `keras_models.data.degradation`).
+        degradation: "bicubic", or "real": blur, noise and JPEG on the low-resolution side.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         seed: of the first weights and of all patches.
         interval: steps between checkpoints, log rows and validations.
@@ -74,7 +74,7 @@ class Settings:
                 "give lr in (0, 10), ema in [0, 1), share in [0, 1], seed >= 0"
             )
         if min(self.warmup, self.decay) < 0 or self.warmup + self.decay > self.steps:
-            raise TrainingError(f"warm-up {self.warmup} and decay {self.decay} do not fit in {self.steps} steps: give more --steps")
+            raise TrainingError(f"warm-up {self.warmup} and decay {self.decay} do not fit in {self.steps} steps: give more")
 
 
 CHOICES = {
@@ -123,9 +123,9 @@ def settings_for(preset: str, recipe: str = "cpu", **changes: object) -> Setting
     given = {key: value for key, value in changes.items() if value is not None}
     values = {**RECIPES[recipe], **given}
     if (values.get("schedule") == "wsd") != bool(values.get("decay")):
-        raise TrainingError("the schedule wsd, and no other, ends with a decay: give --schedule wsd and --decay STEPS together")
+        raise TrainingError("the schedule wsd, and no other, ends with a decay: give `schedule` wsd and `decay` STEPS together")
     if "teacher_share" in given and "teacher" not in given:
-        raise TrainingError("a teacher's share without a teacher: give --teacher MODEL")
+        raise TrainingError("a teacher's share without a teacher: give `teacher` MODEL")
     if "optimizer" in given and "betas" not in given:
         values["betas"] = ADAN_BETAS if given["optimizer"] == "adan" else ADAM_BETAS
     if values.get("warmup", Settings.warmup) > values.get("steps", Settings.steps) and "warmup" not in given:

@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from support.networks import randomise
 
 from keras_models.checkpoints.loading import model_from_state
 from keras_models.checkpoints.network_weights import state_of
 from keras_models.compact import SRVGGNetCompact
 from keras_models.system.errors import CheckpointError, ModelError
-from support.networks import randomise
 
 
 def values(model, image):

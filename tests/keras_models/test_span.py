@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from support.networks import randomise
 
 from keras_models.checkpoints.loading import model_from_state
 from keras_models.checkpoints.network_weights import state_of
 from keras_models.folding import fold
 from keras_models.span import SPAN, Conv3XC
 from keras_models.system.errors import CheckpointError, ModelError
-from support.networks import randomise
 
 KEYS = {
     "span_x4": "span_x4_output",

@@ -15,7 +15,7 @@ _FAILURES = (
     (r"no devices/emulators found|no devices found", _NO_PHONE),
     (r"device unauthorized", "the phone has not authorized this computer: unlock it and confirm the USB debugging dialog"),
     (r"device offline", "the phone is offline: reconnect the cable or run `adb reconnect`"),
-    (r"more than one device", "more than one device is connected: choose one with --device SERIAL (`adb devices` lists them)"),
+    (r"more than one device", "more than one device is connected: choose one with `device` SERIAL (`adb devices` lists them)"),
     (r"device '([^']*)' not found", "no device '{0}': `adb devices` lists the connected ones"),
     (r"device still (?:authorizing|connecting)", "the phone is still connecting: try again in a moment"),
     (r"cannot connect to daemon|failed to start daemon", "the adb server does not start: run `adb kill-server` and try again"),
@@ -94,9 +94,9 @@ class Phone:
                 command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=limit_s, check=False
             )
         except FileNotFoundError:
-            raise AdbError(f"{self.adb}: no such program: install Android's platform-tools, or give --adb-program PATH") from None
+            raise AdbError(f"{self.adb}: no such program: install Android's platform-tools, or give `adb_program` PATH") from None
         except PermissionError:
-            raise AdbError(f"{self.adb}: cannot be run: give the adb program itself with --adb-program PATH") from None
+            raise AdbError(f"{self.adb}: cannot be run: give the adb program itself with `adb_program` PATH") from None
         except subprocess.TimeoutExpired:
             raise AdbError(f"adb: the phone did not answer within {limit_s:g} s: reconnect it and keep it awake") from None
         return Answer(done.returncode, done.stdout.decode(errors="replace").replace("\r", ""))

@@ -12,7 +12,7 @@ from conversion.measuring.benchmark.host import HostRun
 from conversion.measuring.benchmark.worker import statistics
 from keras_models.system.errors import ModelError
 
-_NO_GPU = "--gpu: no Vulkan driver of a GPU on this machine: leave --gpu out, or check that it runs with `mobile-sr verify --gpu`"
+_NO_GPU = "no Vulkan driver of a GPU on this machine: leave `gpu` out, or check that it runs with `mobile-sr verify --gpu`"
 
 
 def benchmark_gpu(file: Path, runs: int) -> Iterator[HostRun]:
@@ -38,7 +38,7 @@ def benchmark_gpu(file: Path, runs: int) -> Iterator[HostRun]:
             yield HostRun(str(file), f"gpu, {precision}", None, tile, problem=str(run))
             continue
         if run.software:
-            raise ModelError(f"--gpu: {run.device} is a software device, whose times mean nothing: leave --gpu out")
+            raise ModelError(f"{run.device} is a software device, whose times mean nothing: leave `gpu` out")
         first, *others = run.run_s
         yield HostRun(
             file=str(file),

@@ -134,7 +134,7 @@ class HostJob:
 
 def refuse_below_one(runs: int, threads: Sequence[int]) -> None:
     """Raises ModelError for numbers of runs and threads that cannot be."""
-    for name, value in (("--runs", runs), *(("--threads", count) for count in threads)):
+    for name, value in (("`runs`", runs), *(("`threads`", count) for count in threads)):
         if value < 1:
             raise ModelError(f"{name} {value}: give 1 or more")
 
@@ -170,7 +170,7 @@ def benchmark_on_host(job: HostJob, progress: Callable[[int, int], None] = lambd
     for file in job.files:
         if has_free_size(file) and None in job.tiles:
             what = "takes pictures of any size, and has none of its own"
-            raise ModelError(f"{file}: {what}: say at which to measure it, such as --tiles 128x128")
+            raise ModelError(f"{file}: {what}: say at which to measure it, such as `tiles` 128x128")
     if job.photo is not None:
         ImageReader(job.photo)
     total = len(job.files) * (len(job.threads) * len(job.tiles) + (2 if job.gpu else 0))

@@ -151,7 +151,7 @@ class PhoneJob:
     def __post_init__(self) -> None:
         refuse_below_one(self.runs, self.threads)
         if not self.pause_s >= 0:
-            raise ModelError(f"--pause {self.pause_s}: give seconds, 0 or more")
+            raise ModelError(f"`pause` {self.pause_s}: give seconds, 0 or more")
 
 
 def benchmark_on_phone(job: PhoneJob, phone: Phone, sleep: Callable[[float], None] = time.sleep) -> PhoneBenchmark:
@@ -199,10 +199,10 @@ def _check(job: PhoneJob) -> None:
             raise ModelError(f"{file}: no such file: {'see docs/speed.md for benchmark_model' if file == job.binary else 'check the path'}")
     for file in job.files:
         if _has_free_size(file):
-            raise ModelError(f"{file}: takes pictures of any size, and benchmark_model would run it at 1x1: convert it with a --tile")
+            raise ModelError(f"{file}: takes pictures of any size, and benchmark_model would run it at 1x1: convert it with a `tile`")
     for engine in job.engines:
         if engine not in ENGINES:
-            raise ModelError(f"--engines {engine}: give {', '.join(ENGINES)}")
+            raise ModelError(f"`engines` {engine}: give {', '.join(ENGINES)}")
 
 
 def _has_free_size(file: Path) -> bool:
@@ -226,7 +226,7 @@ def _measure(phone: Phone, job: PhoneJob, file: Path, remote: PurePosixPath, eng
     answer = phone.shell(f"{BINARY} {shlex.join(flags)}", RUN_LIMIT_S)
     if answer.status in (126, 127):
         last = answer.text.strip().splitlines()[-1:] or ["it cannot be started"]
-        raise AdbError(f"{job.binary}: the phone cannot run it ({last[0]}): give --binary the build for its processor, mostly arm64")
+        raise AdbError(f"{job.binary}: the phone cannot run it ({last[0]}): give `binary` the build for its processor, mostly arm64")
     log = parse_log(answer.text)
     problem = _problem(answer, log, engine)
     if problem is not None:

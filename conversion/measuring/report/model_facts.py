@@ -121,7 +121,7 @@ def _files(
         return {recipe or "as given": path}, ("A converted file has one recipe: give the network that it was made of to see the others.",)
     made = convert_recipes(subject.model, recipes_of(subject, calibration), calibration, folder, step)
     fitted = ", ".join(name for name, recipe in RECIPES.items() if recipe.needs_photos)
-    left_out = f"{fitted} are fitted to photos: give a folder of some dozens with --calibration FOLDER too."
+    left_out = f"{fitted} are fitted to photos: give a folder of some dozens for calibration, too."
     return made.files, made.notes if calibration is not None else (left_out, *made.notes)
 
 

@@ -28,7 +28,7 @@ def photo_sets(data: Path | str, validation: Path | str | None, scale: int, cach
         return photos, load_photos(validation, scale, cache)
     count = len(photos.photos)
     if count < 2:
-        raise TrainingError(f"{data}: only one photo, and one is needed to choose the best weights: give --val FOLDER")
+        raise TrainingError(f"{data}: only one photo, and one is needed to choose the best weights: give `val` FOLDER")
     held_out = set(np.linspace(0, count - 1, max(1, min(HELD_OUT, count // 10))).round().astype(int).tolist())
     parts = (tuple(p for i, p in enumerate(photos.photos) if (i in held_out) == held) for held in (False, True))
     trained, chosen = (replace(photos, photos=part) for part in parts)

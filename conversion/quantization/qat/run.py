@@ -116,7 +116,7 @@ def quantize(
         2
     """
     if io not in ("int8", "uint8"):
-        raise ConversionError(f"--io {io}: give int8 or uint8")
+        raise ConversionError(f"`io` {io}: give int8 or uint8")
     target = target and check_target(target)
     graph, ranges = train(model, run, settings, listener)
     source, recipe = ModelSource.of(model), RECIPES["int8"]
@@ -174,10 +174,10 @@ def _claim(files: RunFiles, identity: dict, facts: dict) -> None:
     except ValueError:
         raise TrainingError(f"{path}: damaged: remove the folder to start anew") from None
     if old.get("task") != facts["task"]:
-        raise TrainingError(f"{files.folder}: holds a run of another kind: give another --out")
+        raise TrainingError(f"{files.folder}: holds a run of another kind: give another `out`")
     for key, now in identity.items():
         if old.get(key) != now:
-            raise TrainingError(f"{files.folder}: holds a run with another {key.replace('_', ' ')}: give the same, or another --out")
+            raise TrainingError(f"{files.folder}: holds a run with another {key.replace('_', ' ')}: give the same, or another `out`")
     files.write_json("run.json", {**facts, **identity})
 
 

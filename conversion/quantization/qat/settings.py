@@ -45,12 +45,12 @@ def settings_for(**given: Any) -> QatSettings:
     for name in ("steps", "batch", "patch", "interval"):
         least = 8 if name == "patch" else 1
         if getattr(settings, name) < least:
-            raise TrainingError(f"--{name} {getattr(settings, name)}: give {least} or more")
+            raise TrainingError(f"`{name}` {getattr(settings, name)}: give {least} or more")
     for name in ("hr_share", "luma_share"):
         if not 0 <= getattr(settings, name) <= 1:
-            raise TrainingError(f"--{name.replace('_', '-')} {getattr(settings, name)}: give a share from 0 to 1")
+            raise TrainingError(f"`{name}` {getattr(settings, name)}: give a share from 0 to 1")
     if not 0 < settings.lr <= 0.1:
-        raise TrainingError(f"--lr {settings.lr}: give a relative rate above 0 and up to 0.1")
+        raise TrainingError(f"`lr` {settings.lr}: give a relative rate above 0 and up to 0.1")
     if settings.seed < 0:
-        raise TrainingError(f"--seed {settings.seed}: give 0 or more")
+        raise TrainingError(f"`seed` {settings.seed}: give 0 or more")
     return settings

@@ -222,7 +222,7 @@ def _run(folder: Path, data: PhotoSet, validation: PhotoSet, settings: QatSettin
                 yield {"step": done}
                 if done % settings.interval == 0 or done == settings.steps:
                     if not np.isfinite(losses).all():
-                        raise TrainingError(f"{folder}: the loss left the numbers before step {done}: start anew with a lower --lr")
+                        raise TrainingError(f"{folder}: the loss left the numbers before step {done}: start anew with a lower `lr`")
                     facts["seconds"] = time.perf_counter() - began
                     yield {"row": _log(files, trainer, patches, validation, facts, float(np.mean(losses)), done)}
                     files.write(Checkpoint(done, [v.numpy() for v in trainer.state], facts))

@@ -131,7 +131,7 @@ def test_one_failure_does_not_lose_the_others(files, replay):
         ("no_device_old", "no device is connected"),
         ("offline", "the phone is offline"),
         ("unauthorized", "confirm the USB debugging dialog"),
-        ("two_devices", "--device SERIAL"),
+        ("two_devices", "`device` SERIAL"),
         ("wrong_serial", "no device 'X1'"),
         ("no_server", "adb server does not start"),
         ("no_space", "a model.tflite: cannot be copied to the phone: the phone's storage is full"),
@@ -147,7 +147,7 @@ def test_adb_failures_are_one_clear_line(files, phone, scenario, words):
 
 @pytest.mark.parametrize("scenario", ["not_executable", "not_pushed"])
 def test_a_binary_that_the_phone_cannot_run(files, replay, scenario):
-    with pytest.raises(AdbError, match="the phone cannot run it .*give --binary the build for its processor"):
+    with pytest.raises(AdbError, match="the phone cannot run it .*give `binary` the build for its processor"):
         measure(files, replay(scenario))
 
 
@@ -160,9 +160,9 @@ def test_missing_programs_and_files(files, replay, tmp_path):
         measure(files, replay("cpu_new"), binary=tmp_path / "nowhere")
     with pytest.raises(ModelError, match="x.tflite: no such file"):
         measure(files, replay("cpu_new"), files=[tmp_path / "x.tflite"])
-    with pytest.raises(ModelError, match="--engines npu: give cpu, xnnpack"):
+    with pytest.raises(ModelError, match="`engines` npu: give cpu, xnnpack"):
         measure(files, replay("cpu_new"), engines=("npu",))
-    with pytest.raises(ModelError, match="--pause -1"):
+    with pytest.raises(ModelError, match="`pause` -1"):
         measure(files, replay("cpu_new"), pause_s=-1)
 
 

@@ -145,7 +145,7 @@ def test_photos_are_held_out_when_none_choose(photos, tmp_path):
     assert len(chosen.photos) == 1 and len(trained.photos) == 2
     assert not {p.name for p in trained.photos} & {p.name for p in chosen.photos}
     alone = make_photos(tmp_path / "alone", count=1, size=(80, 72))
-    with pytest.raises(TrainingError, match="only one photo.*--val"):
+    with pytest.raises(TrainingError, match="only one photo.*`val`"):
         photo_sets(alone, None, 2, tmp_path)
 
 

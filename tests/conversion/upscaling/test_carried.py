@@ -74,7 +74,7 @@ def test_a_png_keeps_its_colour_chunks(tmp_path, name, dtype):
 def test_hdr_curves_are_not_written_where_nothing_can_name_them(tmp_path, name, suffix):
     source = written(tmp_path, png(noise(), *NAMED[name]))
     with pytest.raises(
-        ImageError, match=f"colours are {name[5:]} .HDR., which only PNG can say here: choose --format png"
+        ImageError, match=f"colours are {name[5:]} .HDR., which only PNG can say here: choose `format` png"
     ):
         upscaled(source, suffix)
 
@@ -260,7 +260,7 @@ def test_texts_are_kept_in_png_and_named_elsewhere(tmp_path):
     )
     _, notes = upscaled(source, ".jpg")
     assert notes == [
-        "its texts (Title, Comment, Author) do not fit into jpeg and go: --format png keeps them"
+        "its texts (Title, Comment, Author) do not fit into jpeg and go: `format` png keeps them"
     ]
 
 

@@ -57,7 +57,7 @@ def test_impossible_tiles_are_refused(arguments):
 
 
 def test_halo_that_fills_a_fixed_window_is_refused():
-    with pytest.raises(MobileSRError, match="smaller --halo"):
+    with pytest.raises(MobileSRError, match="smaller `halo`"):
         plan_fixed_tiles(100, 100, (64, 64), 32)
 
 

@@ -130,7 +130,7 @@ def exif_block():
 def test_other_formats_say_that_the_gain_map_goes(tmp_path, name):
     path, notes = upscaled(tmp_path, ultra_hdr(UPRIGHT, 6), name)
     assert any(
-        "its gain map (Ultra HDR) does not fit into" in note and "--format jpeg keeps it" in note
+        "its gain map (Ultra HDR) does not fit into" in note and "`format` jpeg keeps it" in note
         for note in notes
     )
     assert np.abs(samples_of(path).astype(int) - LARGE).max() <= (

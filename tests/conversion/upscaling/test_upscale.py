@@ -57,7 +57,7 @@ def test_fixed_file_runs_by_windows_and_small_images_by_reflection(tiny_model):
     assert small.shape == (10, 80, 3)
     mirrored = np.concatenate([image[:5], image[3::-1], image[1:5], image[3:0:-1]])  # 16 rows, as the file wants
     np.testing.assert_array_equal(small[:, :20], engine.run(np.ascontiguousarray(mirrored[:, :TILE]))[:10, :20])
-    with pytest.raises(MobileSRError, match="leave --tile out"):
+    with pytest.raises(MobileSRError, match="leave `tile` out"):
         upscale_array(image, engine, tile=8)
 
 
@@ -301,7 +301,7 @@ def test_outputs_are_protected(nearest_engine, tmp_path):
     with pytest.raises(ImageError, match="overwrite the input"):
         run(source, nearest_engine, tmp_path / "same.png", UpscaleOptions(overwrite=True))
     run(source, nearest_engine)
-    with pytest.raises(ImageError, match="use --overwrite"):
+    with pytest.raises(ImageError, match="use `overwrite`"):
         run(source, nearest_engine)
     run(source, nearest_engine, options=UpscaleOptions(overwrite=True))
     for target, reason in (("none/out.png", "cannot be written"), ("out.bmp", "format unknown"), ("out", "format unknown")):
@@ -315,7 +315,7 @@ def test_formats_that_cannot_hold_the_picture_are_refused_at_once(tmp_path):
         run(save_pillow(tmp_path / "a.png", noise(bands=4)), engine, tmp_path / "out.jpg")
     with pytest.raises(ImageError, match="more than webp can hold"):
         run(save_pillow(tmp_path / "b.png", noise(2, 9000)), engine, tmp_path / "out.webp")
-    with pytest.raises(ImageError, match="leave --quality out"):
+    with pytest.raises(ImageError, match="leave `quality` out"):
         run(save_pillow(tmp_path / "c.png", noise()), engine, options=UpscaleOptions(quality=50))
     with pytest.raises(ImageError, match="12000x4800 pixels are more than the 50 million of an AVIF"):
         run(save_pillow(tmp_path / "d.png", noise(2400, 6000)), engine, tmp_path / "out.avif")

@@ -163,7 +163,7 @@ def test_unusable_folders_are_one_line(folder, cache, tmp_path):
         with pytest.raises(TrainingError, match=f"^[^\n]*{words}[^\n]*$"):
             load_photos(tmp_path / name, 4, cache)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(TrainingError, match="cannot be written.*--cache"):
+    with pytest.raises(TrainingError, match="cannot be written.*`cache`"):
         load_photos(folder, 4, tmp_path / "file")
 
 

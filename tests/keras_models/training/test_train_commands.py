@@ -86,5 +86,5 @@ def test_mistakes_are_one_line(photos, tmp_path, arguments, words):
 
 def test_an_unwritable_place_is_one_line(photos, tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(TrainingError, match="cannot be used as a folder[^\n]*another --out"):
+    with pytest.raises(TrainingError, match="cannot be used as a folder[^\n]*another `out`"):
         run("train", TINY, "--data", photos, "--out", tmp_path / "file" / "run", "--cache", tmp_path / "cache")

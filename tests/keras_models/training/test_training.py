@@ -219,7 +219,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(photos, uninterrupted, tmp_path):
 @pytest.mark.usefixtures("eagerly")
 def test_a_loss_that_is_not_a_number_stops_the_run(photos, tmp_path):
     settings = tiny_settings(lr=9.9, optimizer="adam", betas=(0.9, 0.99), steps=12, interval=12, schedule="constant", form="deploy")
-    with pytest.raises(TrainingError, match="the loss became nan[^\n]*lower --lr"):
+    with pytest.raises(TrainingError, match="the loss became nan[^\n]*lower `lr`"):
         train(settings, photos, tmp_path / "run")
 
 
