@@ -130,13 +130,16 @@ class _Received:
 def _why(error: Exception, address: str, received: _Received) -> str:
     """What went wrong with a download, in words."""
     import requests
+    import urllib3
 
     server = urlsplit(address).netloc
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"{server} answers {error.response.status_code} ({error.response.reason}) for {address}: try later"
     if isinstance(error, requests.exceptions.ProxyError):
         return f"the proxy between here and {server} does not work ({_reason(error)}): check HTTP_PROXY and HTTPS_PROXY"
-    if received.count:
+    # Of a first part that is shorter than a chunk nothing has been handed on.
+    broke = isinstance(error, requests.exceptions.ChunkedEncodingError) or isinstance(_cause(error), urllib3.exceptions.ReadTimeoutError)
+    if received.count or (broke and not isinstance(error, requests.Timeout)):
         return f"the connection to {server} broke after {received.count:,} of {received.most:,} bytes: run the command again"
     if isinstance(error, requests.Timeout):
         return f"{server} did not answer within {PATIENCE_S:g} s: try later"
@@ -147,13 +150,15 @@ def _why(error: Exception, address: str, received: _Received) -> str:
     return f"{address} cannot be asked ({_reason(error)}): check {MIRROR}"
 
 
+def _cause(error: BaseException) -> BaseException:
+    """The innermost error that one of requests wraps."""
+    inner = getattr(error, "reason", None) or next((word for word in error.args if isinstance(word, BaseException)), None)
+    return _cause(inner) if isinstance(inner, BaseException) else error
+
+
 def _reason(error: BaseException) -> str:
-    """The innermost cause that an error of requests wraps: the rest repeats the address."""
-    while True:
-        inner = getattr(error, "reason", None) or next((word for word in error.args if isinstance(word, BaseException)), None)
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
+    """What the innermost error says: the others repeat the address."""
+    error = _cause(error)
     return (error.strerror if isinstance(error, OSError) else None) or one_line(Exception(str(error).rpartition(": ")[2]), 120)
 
 
