@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conversion.measuring.compare.versions import LARGEST, PLACES, Photo, enlarged, pairs_of, read_photo
+from conversion.measuring.compare.versions import LONGEST, PLACES, Photo, enlarged, largest_result, pairs_of, read_photo
 from conversion.measuring.html_page.fill import fill
 from conversion.measuring.report.pictures import QUALITY, webp
 from keras_models.catalogue import CATALOGUE
@@ -60,7 +60,7 @@ def write_comparison(
     with atomic_output(target) as temporary:
         shown, scale, versions = enlarged(whole, at_hand() if models is None else models, threads, progress)
         high, wide = versions[0].pixels.shape[:2]
-        note, pairs = _part(shown, scale), pairs_of(versions, scale, shown.profile)
+        note, pairs = _part(shown, len(versions)), pairs_of(versions, scale, shown.profile)
         text = fill(
             "compare/page.html.j2",
             ["html_page/page.css", "compare/compare.css"],
@@ -92,13 +92,13 @@ def at_hand() -> list[str]:
     return shipped + [weights.name for weights in CATALOGUE.values() if weights.scale == SCALE and is_fetched(weights)]
 
 
-def _part(photo: Photo, scale: int) -> str:
+def _part(photo: Photo, versions: int) -> str:
     """Which part of a photo that is too large is shown, "" if all of it is."""
     if photo.part is None:
         return ""
     part, (width, height) = photo.part, photo.size
     return (
         f"The photo has {width} x {height} pixels: the page shows the {part.width} x {part.height} in its middle, {part.x} from the left "
-        f"and {part.y} from the top, because x{scale} results of over {LARGEST // 1_000_000} megapixels are too large for a page. "
-        "Crop the photo to choose another part."
+        f"and {part.y} from the top. A page holds {versions} results of {largest_result(versions) / 1e6:.3g} megapixels each at most, with "
+        f"sides of {LONGEST:,}. Crop the photo to choose another part."
     )

@@ -94,6 +94,11 @@ def read_photo(path: Path) -> Photo:
     return Photo(pixels, profile, (pixels.shape[1], pixels.shape[0]), None)
 
 
+def largest_result(versions: int) -> int:
+    """Pixels that each of so many results may have."""
+    return min(LARGEST, ALL // versions)
+
+
 def fitted(photo: Photo, scale: int, versions: int) -> Photo:
     """The photo, or the part around its middle whose results a page has room for.
 
@@ -103,7 +108,7 @@ def fitted(photo: Photo, scale: int, versions: int) -> Photo:
         versions: how many results the page holds.
     """
     width, height = photo.size
-    share = sqrt(min(LARGEST, ALL // versions) / (height * width)) / scale
+    share = sqrt(largest_result(versions) / (height * width)) / scale
     tall, wide = (max(1, min(side, int(side * share), LONGEST // scale)) for side in (height, width))
     if (tall, wide) == (height, width):
         return photo
