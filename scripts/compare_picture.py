@@ -1,4 +1,4 @@
-"""The picture of docs/compare.md: `python scripts/compare_picture.py PAGE.html PICTURE.png`."""
+"""The picture of docs/weights.md: `python scripts/compare_picture.py PAGE.html PICTURE.png`."""
 
 import io
 import sys

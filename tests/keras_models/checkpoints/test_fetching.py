@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -328,6 +329,16 @@ def test_the_catalogue_is_sound():
         if weights.denoise:
             pair = CATALOGUE[weights.denoise]
             assert (pair.network, pair.scale, pair.size) == (weights.network, weights.scale, weights.size)
+
+
+def test_the_page_about_weights_says_what_the_catalogue_says():
+    text = (Path(__file__).parents[3] / "docs/weights.md").read_text()
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|") and "@" in line]
+    told = {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in rows}
+    for name, weights in CATALOGUE.items():
+        figures = [f"{weights.quality[data]['psnr_y']:.3f}" if weights.quality else "" for data in ("Set5", "Set14")]
+        assert told.pop(name) == [weights.use, weights.licence, f"{weights.size / 1e6:.1f}", *figures]
+    assert not told
 
 
 def test_names_may_be_short():
