@@ -1,6 +1,7 @@
 """`mobile-sr fetch`: published weights ahead of their use; and what every command says while it fetches some."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from conversion.commands.progress import progress_bar
 from keras_models.catalogue import CATALOGUE, Published
-from keras_models.system.errors import MobileSRError, ModelError
+from keras_models.system.errors import MobileSRError, ModelError, printable
 
 
 def fetch(
@@ -35,8 +36,9 @@ def fetch(
 @contextlib.contextmanager
 def announced(weights: Published, address: str) -> Iterator[Callable[[int, int], None]]:
     """Says on standard error what is fetched, from where and under which licence, and shows how it goes."""
-    typer.echo(f"mobile-sr: fetching {weights.name}, {weights.size / 1e6:.1f} MB, from {address}", err=True)
-    typer.echo(f"mobile-sr: its licence is {weights.licence}; {weights.credit}", err=True)
+    if sys.stderr is not None:  # written there itself, which an outer progress bar makes way for
+        sys.stderr.write(f"mobile-sr: fetching {weights.name}, {weights.size / 1e6:.1f} MB, from {printable(address)}\n")
+        sys.stderr.write(f"mobile-sr: its licence is {weights.licence}; {weights.credit}\n")
     with progress_bar(weights.name) as progress:
         yield progress
 

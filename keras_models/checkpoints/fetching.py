@@ -9,6 +9,7 @@ names, such as a copy of this cache. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are he
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -159,7 +160,8 @@ def _cause(error: BaseException) -> BaseException:
 def _reason(error: BaseException) -> str:
     """What the innermost error says: the others repeat the address."""
     error = _cause(error)
-    return (error.strerror if isinstance(error, OSError) else None) or one_line(Exception(str(error).rpartition(": ")[2]), 120)
+    said = error.strerror if isinstance(error, OSError) else None
+    return re.sub(r"^\[Errno -?\d+\] ", "", said or one_line(Exception(str(error).rpartition(": ")[2]), 120))
 
 
 def _by_hand(weights: Published, place: Path) -> str:
@@ -182,7 +184,7 @@ def _address(weights: Published) -> str:
 
 def _mirror_folder() -> Path | None:
     mirror = os.environ.get(MIRROR)
-    return Path(mirror).expanduser() if mirror and "://" not in mirror else None
+    return Path(mirror).expanduser().absolute() if mirror and "://" not in mirror else None
 
 
 def _is_right(path: Path, weights: Published) -> bool:

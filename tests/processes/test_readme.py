@@ -150,7 +150,9 @@ def run(words, folder):
     for there in (package_folder(), litert_js.package_folder()):
         if not (cache / there.name).exists():
             (cache / there.name).symlink_to(there)
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache.parent), "MOBILE_SR_WEIGHTS": str(folder / "CHECKPOINTS")}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache.parent)}
+    if any("@" in word for word in words):  # published weights, which are not downloaded here
+        environment["MOBILE_SR_WEIGHTS"] = str(folder / "CHECKPOINTS")
     arguments = words[1:] if words[0] == "mobile-sr" else words[2:]
     done = subprocess.run([*program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=1500, check=False)
     assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
