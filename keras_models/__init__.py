@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keras_models.base import SuperResolution, register
     from keras_models.checkpoints.loading import load_model
     from keras_models.checkpoints.saving import save_network
+    from keras_models.compact import SRVGGNetCompact
     from keras_models.data.bicubic import shrink
     from keras_models.data.photo_set import PhotoSet, load_photos
     from keras_models.folding import fold, fold_error
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from keras_models.mafdn import MAFDN
     from keras_models.metrics import measure, psnr_y, ssim_y
     from keras_models.registry import PRESETS, networks
+    from keras_models.span import SPAN
     from keras_models.training.run import train
     from keras_models.training.settings import Settings, settings_for
 
@@ -33,6 +35,8 @@ _PLACES = {
     "MAFDN": "keras_models.mafdn",
     "PRESETS": "keras_models.registry",
     "PhotoSet": "keras_models.data.photo_set",
+    "SPAN": "keras_models.span",
+    "SRVGGNetCompact": "keras_models.compact",
     "Settings": "keras_models.training.settings",
     "SuperResolution": "keras_models.base",
     "fold": "keras_models.folding",
@@ -54,8 +58,10 @@ __all__ = [
     "LKDN",
     "MAFDN",
     "PRESETS",
+    "SPAN",
     "Adan",
     "PhotoSet",
+    "SRVGGNetCompact",
     "Settings",
     "SuperResolution",
     "fold",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import keras
+import numpy as np
 from keras.saving import register_keras_serializable
 
 from keras_models.system.errors import ModelError
@@ -75,6 +76,11 @@ class SuperResolution(keras.Model):
     def deploy_config(self) -> dict:
         """The configuration of the form that this one folds into; a network without a training form gives its own."""
         return self.get_config()
+
+    @property
+    def checkpoint_marks(self) -> dict[str, np.ndarray]:
+        """Tensors that a checkpoint of this network holds to say what its weights' names and shapes do not."""
+        return {}
 
     @classmethod
     def config_from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> dict | None:

@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_models import lkdn_presets, mafdn_presets
+from keras_models import compact_presets, lkdn_presets, mafdn_presets, span_presets
 from keras_models.presets import Preset
 from keras_models.system.errors import ModelError
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 NETWORKS = {
     "keras_models.lkdn": lkdn_presets.PRESETS,
     "keras_models.mafdn": mafdn_presets.PRESETS,
+    "keras_models.span": span_presets.PRESETS,
+    "keras_models.compact": compact_presets.PRESETS,
 }
 """Module of a network -> its presets."""
 

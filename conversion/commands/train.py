@@ -22,7 +22,7 @@ def train(
     decay: Annotated[int | None, typer.Option(help="Steps of the final decay, for wsd.")] = None,
     ema: Annotated[float | None, typer.Option(help="Momentum of the weights' moving average; below 2,000 steps take 0.99.")] = None,
     form: Annotated[str | None, typer.Option(help="training, or deploy: fold re-parameterizable layers before the first step.")] = None,
-    head_start: Annotated[bool | None, typer.Option(help="Start as bicubic upscaling.")] = None,
+    head_start: Annotated[bool | None, typer.Option(help="Start as bicubic upscaling (networks with a long skip).")] = None,
     start: Annotated[str | None, typer.Option(help="Model to take the first weights from (fine-tuning).")] = None,
     teacher: Annotated[str | None, typer.Option(help="Model whose outputs are an extra target.")] = None,
     teacher_share: Annotated[float | None, typer.Option(help="Share of the teacher in the loss.")] = None,

@@ -12,7 +12,7 @@ import numpy as np
 from keras_models.base import SuperResolution, is_ignored
 from keras_models.system.errors import CheckpointError
 
-_PARAMETER_NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias"}
+_PARAMETER_NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias", "alpha": "weight"}
 
 
 def load_state(model: SuperResolution, state: Mapping[str, np.ndarray], source: str = "checkpoint") -> None:
@@ -30,6 +30,7 @@ def load_state(model: SuperResolution, state: Mapping[str, np.ndarray], source: 
     constants = _constants(model)
     state = {n: a for n, a in state.items() if n not in constants or not np.array_equal(a, constants[n])}
     state = {n: a for n, a in state.items() if n in slots or not is_ignored(type(model), n)}
+    state |= {n: _one_slope_each(a, *slots[n]) for n, a in state.items() if n in slots}
     wrong = [f"missing {name} {_torch_shape(*slots[name])}" for name in slots if name not in state]
     wrong += [f"left over {name} {state[name].shape}" for name in state if name not in slots]
     for name in slots.keys() & state.keys():
@@ -41,12 +42,12 @@ def load_state(model: SuperResolution, state: Mapping[str, np.ndarray], source: 
         listed = "; ".join(sorted(wrong)[:12]) + (f"; and {len(wrong) - 12} more" if len(wrong) > 12 else "")
         raise CheckpointError(f"{source}: does not fit {model.name} ({len(wrong)} differences): {listed}")
     for name, (variable, layer) in slots.items():
-        variable.assign(_from_torch(state[name], layer, _shuffle_scale(model, name)))
+        variable.assign(_from_torch(state[name], layer, _shuffle_scale(model, name)).reshape(variable.shape))
 
 
 def state_of(model: SuperResolution) -> dict[str, np.ndarray]:
     """The network's weights under their PyTorch names and in PyTorch layout, the inverse of `load_state`."""
-    return {
+    return dict(model.checkpoint_marks) | {
         name: np.ascontiguousarray(_to_torch(keras.ops.convert_to_numpy(variable), layer, _shuffle_scale(model, name)))
         for name, variable, layer in _slots(model)
     }
@@ -78,7 +79,14 @@ def _axes(layer: keras.layers.Layer) -> tuple[int, ...]:
 
 def _torch_shape(variable: keras.Variable, layer: keras.layers.Layer) -> tuple[int, ...]:
     shape = tuple(variable.shape)
+    if variable.name == "alpha":  # PReLU, Keras (1, 1, C), PyTorch (C,)
+        return shape[-1:]
     return tuple(shape[a] for a in _axes(layer)) if variable.name == "kernel" else shape
+
+
+def _one_slope_each(array: np.ndarray, variable: keras.Variable, layer: keras.layers.Layer) -> np.ndarray:
+    """A PReLU's one shared slope, which PyTorch allows, as one a channel; anything else as it is."""
+    return np.broadcast_to(array, _torch_shape(variable, layer)) if variable.name == "alpha" and array.shape == (1,) else array
 
 
 def _from_torch(array: np.ndarray, layer: keras.layers.Layer, scale: int) -> np.ndarray:
@@ -87,5 +95,7 @@ def _from_torch(array: np.ndarray, layer: keras.layers.Layer, scale: int) -> np.
 
 
 def _to_torch(array: np.ndarray, layer: keras.layers.Layer, scale: int) -> np.ndarray:
+    if isinstance(layer, keras.layers.PReLU):
+        return array.reshape(-1)
     array = array.transpose(_axes(layer)) if array.ndim == 4 else array
     return array.reshape(scale**2, 3, *array.shape[1:]).swapaxes(0, 1).reshape(array.shape) if scale > 1 else array

@@ -250,7 +250,7 @@ def build_student(settings: Settings) -> tuple[Student, keras.Model]:
     keras.config.set_dtype_policy(settings.precision)
     try:
         network = build_preset(preset)
-        if settings.head_start and not settings.start:
+        if settings.head_start and not settings.start and network.long_skip:
             head_start(network)
         network = _in_form(network, settings)
         student = Student(network, settings.loss, teacher, settings.teacher_share)

@@ -24,7 +24,7 @@ class Settings:
         decay: steps of the final decay, only for "wsd".
         ema: momentum of the weights' moving average, which is what is saved and validated.
         form: "training" (re-parameterizable layers stay apart) or "deploy" (folded before the first step).
-        head_start: start as bicubic upscaling.
+        head_start: start as bicubic upscaling, if the network has a long skip to carry it.
         start: model to take the first weights from ("" for fresh ones).
         teacher: model whose outputs are an extra target ("" for none).
         teacher_share: share of the teacher in the loss, 0 to 1.

@@ -34,5 +34,9 @@ CASES = {
     "LKDN with shortcuts": ModelCase("LKDN", {"scale": 4, "blocks": 1, "step": "BSConvU_idt", **_LKDN}, plain=True),
     "MAFDN": ModelCase("MAFDN", {"blocks": 2, **_MAFDN}),
     "MAFDN of plain convolutions": ModelCase("MAFDN", {"blocks": 1, "convolution": "plain", **_MAFDN}, plain=True),
+    "SPAN": ModelCase("SPAN", {"scale": 2, "channels": 8}),
+    "SPAN without norm": ModelCase("SPAN", {"scale": 3, "channels": 8, "norm": False, "convolution": "plain"}, plain=True),
+    "SRVGGNetCompact": ModelCase("SRVGGNetCompact", {"scale": 3, "features": 8, "convolutions": 3}, plain=True),
+    "SRVGGNetCompact that restores": ModelCase("SRVGGNetCompact", {"scale": 1, "features": 8, "convolutions": 1}, plain=True),
 }
 """Whoever adds a network to the registry adds its forms here, and its presets to `PRESETS`."""
