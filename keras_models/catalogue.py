@@ -133,7 +133,7 @@ _ENTRIES = (
         _SPAN_CREDIT,
         "clean photos, plain convolutions",
         _quality((31.746, 0.8898), (28.405, 0.7768)),
-        "with the authors' code, on the images of the other figures",
+        "here: mobile-sr evaluate span-28-x4@authors",
     ),
     _realesr(
         "compact-x4@general",
