@@ -30,6 +30,7 @@ def rewritten(graph: Graph) -> Graph:
     merge_thin_pointwise(graph)
     affine_before_shuffle(graph)
     merge_affines(graph)
+    scale_into_convolutions(graph)
     nearest_to_shuffle(graph)
     add_before_shuffle(graph)
     centre_norm_inputs(graph)
@@ -98,6 +99,18 @@ def merge_affines(graph: Graph) -> None:
         over = scale[:, None] if made.op == "depthwise_conv2d" else scale
         node.op, node.attrs, node.inputs = made.op, dict(made.attrs), list(made.inputs)
         node.weights = {"kernel": (_float64(made) * over).astype(np.float32), "bias": (bias * scale + offset).astype(np.float32)}
+    graph.prune(graph.output.name)
+
+
+def scale_into_convolutions(graph: Graph) -> None:
+    """Scale * x that only convolutions read is in their kernels; exact at the border, as 0 maps to 0."""
+    for node in list(graph.nodes.values()):
+        if node.op != "affine" or set(node.weights) != {"scale"} or any(user.op not in LINEAR for user in graph.users(node.name)):
+            continue
+        scale = np.broadcast_to(np.asarray(node.weights["scale"], np.float64), node.shape[-1])
+        for conv in graph.users(node.name):
+            conv.weights["kernel"] = (_float64(conv) * scale[:, None]).astype(np.float32)
+            conv.inputs = list(node.inputs)
     graph.prune(graph.output.name)
 
 

@@ -1,6 +1,6 @@
 """One tensor of unlike channels becomes two of like ones, each with an int8 range of its own, where that pays.
 
-Behind a GELU channels cannot be equalised: the function does not commute with scaling. Where only 1x1 convolutions read
+Behind a GELU or SiLU channels cannot be equalised: the function does not commute with scaling. Where only convolutions read
 them, the channels can be parted instead: `read(GELU(make(x)))` is `read_low(GELU(make_low(x))) + read_high(...)`, exactly.
 LKDN's collection layer has channels that end at 0.05 beside one of 1.4, and the narrow ones carry the picture.
 """
@@ -33,8 +33,7 @@ def split_by_range(graph: Graph, traced: Trace, ranges: Ranges) -> tuple[Graph, 
     values, weights = dict(traced.values), dict(traced.weights)
     for node in list(graph.nodes.values()):
         chain, readers = _chain(graph, node), graph.users(node.name)
-        pointwise = all(n.op == "conv2d" and n.weights["kernel"].shape[:2] == (1, 1) for n in readers)
-        if not chain or not readers or not pointwise or noise[node.name] < SHARE * sum(noise.values()):
+        if not chain or not readers or any(n.op != "conv2d" for n in readers) or noise[node.name] < SHARE * sum(noise.values()):
             continue
         low = _narrow_channels(values[node.name], weights[node.name])
         if low is None:
@@ -65,16 +64,23 @@ def rounding_noise(graph: Graph, traced: Trace, ranges: Ranges) -> dict[str, flo
 
 
 def _chain(graph: Graph, node: Node) -> list[Node]:
-    """The convolutions whose output channels a GELU keeps apart, and the GELU; empty if something else reads them."""
-    if node.op != "gelu":
-        return []
-    chain = [node]
-    while len(chain) == 1 or chain[0].op == "depthwise_conv2d":
+    """The convolutions whose output channels an activation keeps apart, and the activation; empty if something else reads them."""
+    chain = _activation(graph, node)
+    while chain and (chain[0].op not in LINEAR or chain[0].op == "depthwise_conv2d"):
         made = graph.nodes[chain[0].inputs[0]]
-        if made.op not in LINEAR or graph.only_user(made.name) is not chain[0] or made.name == PATCHES:
+        if made.op not in LINEAR or made.name == PATCHES or any(user not in chain for user in graph.users(made.name)):
             return []
         chain.insert(0, made)
     return chain
+
+
+def _activation(graph: Graph, node: Node) -> list[Node]:
+    """A GELU, or the sigmoid and the product of a SiLU."""
+    if node.op == "gelu":
+        return [node]
+    gates = [graph.nodes[i] for i in node.inputs if graph.nodes[i].op == "sigmoid"] if node.op == "multiply" else []
+    is_silu = len(gates) == 1 and graph.only_user(gates[0].name) is node and gates[0].inputs[0] in node.inputs
+    return [gates[0], node] if is_silu else []
 
 
 def _narrow_channels(values: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
@@ -96,11 +102,12 @@ def _narrow_channels(values: np.ndarray, weights: np.ndarray) -> np.ndarray | No
 def _parts(chain: list[Node], suffix: str, chosen: np.ndarray) -> list[Node]:
     """Copies of the chain for some of its channels."""
     parts: list[Node] = []
+    names = {node.name: f"{node.name}.{suffix}" for node in chain}
     for node in chain:
         axis = 2 if node.op == "depthwise_conv2d" else -1
         weights = {key: np.compress(chosen, array, axis=axis if key == "kernel" else 0) for key, array in node.weights.items()}
-        inputs = [parts[-1].name] if parts else list(node.inputs)
-        parts.append(Node(f"{node.name}.{suffix}", node.op, dict(node.attrs), weights, inputs, (*node.shape[:-1], int(chosen.sum()))))
+        inputs = [names.get(name, name) for name in node.inputs]
+        parts.append(Node(names[node.name], node.op, dict(node.attrs), weights, inputs, (*node.shape[:-1], int(chosen.sum()))))
     return parts
 
 

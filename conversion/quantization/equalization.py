@@ -127,7 +127,7 @@ def equalise(graph: Graph, extremes: Extremes) -> Graph:
     largest = np.zeros(len(sets))
     for name, slot in slots.items():
         if name in extremes and graph.nodes[name].op != "multiply":
-            np.maximum.at(largest, sets[slot], np.abs(extremes[name]).max(axis=0))
+            np.maximum.at(largest, sets[slot], np.abs(extremes[_judge(graph, name, slots, sets)]).max(axis=0))
     scale = np.where(largest > 0, 1 / np.maximum(largest, SMALLEST * largest.max(initial=1.0)), 1.0)
     scale[sets[0]] = 1.0
     scales: dict[str, np.ndarray] = {}
@@ -135,10 +135,22 @@ def equalise(graph: Graph, extremes: Extremes) -> Graph:
         if node.op == "multiply":
             scales[node.name] = np.multiply(*(scales[i] for i in node.inputs))
             continue
+        if node.op == "concatenate":
+            scales[node.name] = np.concatenate([scales[i] for i in node.inputs])
+            continue
         scales[node.name] = scale[sets[slots[node.name]]]
         if node.op in LINEAR:
             _scale(node, scales[node.inputs[0]], scales[node.name])
     return graph
+
+
+def _judge(graph: Graph, name: str, slots: dict[str, np.ndarray], sets: np.ndarray) -> str:
+    """The tensor that a tensor's scale is chosen for: the free product with one that has no scale to choose, or itself."""
+    product = graph.only_user(name)
+    if product is None or product.op != "multiply" or not _product_is_free(graph, product):
+        return name
+    other = next(i for i in product.inputs if i != name)
+    return product.name if (sets[slots[other]] == sets[0]).all() and graph.nodes[name].shape == product.shape else name
 
 
 def _slots(graph: Graph) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -180,7 +192,9 @@ def _slots(graph: Graph) -> tuple[dict[str, np.ndarray], np.ndarray]:
 def _product_is_free(graph: Graph, node: Node) -> bool:
     users = graph.users(node.name)
     fits = all(graph.nodes[i].shape[-1] in (1, node.shape[-1]) for i in node.inputs)
-    return fits and bool(users) and all(user.op in LINEAR for user in users)
+    joined = [user for user in users if user.op == "concatenate"]
+    readers = [user for user in users if user.op != "concatenate"] + [reader for user in joined for reader in graph.users(user.name)]
+    return fits and bool(readers) and all(reader.op in LINEAR for reader in readers)
 
 
 def _scale(node: Node, incoming: np.ndarray, outgoing: np.ndarray) -> None:

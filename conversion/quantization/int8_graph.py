@@ -9,7 +9,7 @@ import numpy as np
 from conversion.graph.exact_rewrites import rewritten
 from conversion.graph.half_range import measure_ranges, rescale
 from conversion.graph.ir import Graph, Node
-from conversion.graph.ops import OPS, missing_cell
+from conversion.graph.ops import LINEAR, OPS, missing_cell
 
 PATCHES = "image_patches"
 MAX_PATCH = 75  # a 5x5 convolution of RGB: channels of the copied patches, without the last
@@ -33,6 +33,7 @@ def int8_graph(graph: Graph, images: np.ndarray) -> Graph:
     drop_clip(graph)
     image_skip(graph)
     integer_forms(graph)
+    free_addends(graph)
     return graph
 
 
@@ -54,6 +55,26 @@ def integer_forms(graph: Graph) -> None:
             raise missing_cell(node, "int8", "give recipe float16 or weight_only_int8")
         if callable(form):
             form(graph, node)
+
+
+def free_addends(graph: Graph) -> None:
+    """A tensor that convolutions read is added to one that cannot be scaled through a depthwise identity, and can be scaled then.
+
+    Terms of a sum must have one scale a channel. Where one term is also read by an activation, its scale is one, and the
+    other's would be. SPAN adds a block's input to a map that goes into a sigmoid.
+    """
+    for node in [n for n in graph.nodes.values() if n.op == "add"]:
+        pinned = [any(OPS[user.op].scalar for user in graph.users(name)) for name in node.inputs]
+        if pinned.count(True) != 1:
+            continue
+        free = node.inputs[pinned.index(False)]
+        if graph.nodes[free].op == "input" or not any(user.op in LINEAR for user in graph.users(free)):
+            continue
+        channels = graph.nodes[free].shape[-1]
+        identity = {"kernel": np.ones((1, 1, channels, 1), np.float32)}
+        copy = Node(f"{node.name}.addend", "depthwise_conv2d", {"dilation": 1}, identity, [free], graph.nodes[free].shape)
+        graph.insert_before(node, copy)
+        node.inputs = [copy.name if name == free else name for name in node.inputs]
 
 
 def image_skip(graph: Graph) -> None:

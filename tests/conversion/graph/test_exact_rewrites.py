@@ -9,10 +9,11 @@ from conversion.graph.exact_rewrites import (
     merge_repeated_inputs,
     merge_thin_pointwise,
     nest_concatenations,
+    scale_into_convolutions,
 )
 from conversion.graph.half_range import measure_ranges, rescale
 from conversion.graph.hardware_limits import HALF_TARGET
-from conversion.graph.ir import Graph
+from conversion.graph.ir import Graph, Node
 
 
 @pytest.fixture
@@ -61,6 +62,22 @@ def test_pointwise_with_bias_or_many_inputs_is_left(why, nodes):
     pw = nodes.conv("pw", "image", (1, 1, channels, 6), bias=why == "bias")
     graph = Graph([nodes.image(channels), pw, nodes.conv("dw", "pw", (3, 3, 6, 1), op="depthwise_conv2d")])
     assert ops(rewritten(graph, merge_thin_pointwise)) == ops(graph)
+
+
+def scaled(nodes, **weights):
+    """The image scaled and shifted, then read by a padded convolution."""
+    affine = Node("affine", "affine", {}, {key: np.float32(value) for key, value in weights.items()}, ["image"], (1, 9, 8, 3))
+    return Graph([nodes.image(), affine, nodes.conv("conv", "affine", (3, 3, 3, 6))])
+
+
+@pytest.mark.parametrize("scale", [255.0, [1.0, 2.0, 0.5]])
+def test_scale_before_convolutions_is_merged_and_exact_at_the_border(scale, nodes):
+    assert ops(rewritten(scaled(nodes, scale=scale), scale_into_convolutions)) == ["input", "conv2d"]
+
+
+def test_shift_before_a_padded_convolution_is_left(nodes):
+    graph = scaled(nodes, scale=255.0, offset=-0.5)
+    assert ops(rewritten(graph, scale_into_convolutions)) == ops(graph)
 
 
 def test_norm_input_is_centred(nodes):

@@ -11,10 +11,11 @@ from conversion.graph.from_keras import graph_of
 from conversion.graph.ir import Graph, Node
 from conversion.graph.ops import KERNEL, OPS
 from conversion.quantization.channel_split import rounding_noise, split_by_range
+from conversion.quantization.concat_split import split_concatenations
 from conversion.quantization.equalization import centre, channel_extremes, equalise, equalised
 from conversion.quantization.fake_quant import fixed_ranges, range_groups
 from conversion.quantization.fused_tail import merge_tail
-from conversion.quantization.int8_graph import PATCHES, image_skip, int8_graph, integer_forms
+from conversion.quantization.int8_graph import PATCHES, free_addends, image_skip, int8_graph, integer_forms
 from conversion.quantization.ranges import best_range, find_ranges, histograms
 from conversion.quantization.sensitivity import trace
 from keras_models.lkdn import LKDN
@@ -223,3 +224,86 @@ def test_split_is_exact_and_quieter(nodes):
     like = graph.copy()
     like.nodes["make"].weights = {"kernel": np.repeat(nodes.weights(1, 1, 3, 1), 8, axis=-1), "bias": np.zeros(8, np.float32)}
     assert "g" in split_by_range(like, trace(like, IMAGES), find_ranges(like, IMAGES))[0].nodes
+
+
+def silu(nodes, name, source, channels):
+    """Its gate and its product."""
+    return [nodes.node(f"{name}.gate", "sigmoid", [source], channels), nodes.node(name, "multiply", [source, f"{name}.gate"], channels)]
+
+
+def test_silu_of_unlike_channels_is_parted_before_any_convolution(nodes):
+    """Its gate goes with its product; a 3x3 reader pads the same zeros in both parts."""
+    make, read = nodes.conv("make", "image", (3, 3, 3, 8)), nodes.conv("read", "s", (3, 3, 8, 6))
+    make.weights["kernel"] *= np.float32([0.02] * 7 + [30])
+    make.weights["bias"] *= 0
+    graph = Graph([nodes.image(), make, *silu(nodes, "s", "make", 8), read])
+    traced, ranges = trace(graph, IMAGES), find_ranges(graph, IMAGES)
+    parted, traced_parts = split_by_range(graph, traced, ranges)
+    assert {"s.gate.low", "s.low", "s.high"} <= parted.nodes.keys() and not {"s", "make"} & parted.nodes.keys()
+    assert np.abs(value(parted) - value(graph)).max() <= 1e-5
+    after = rounding_noise(parted, traced_parts, find_ranges(parted, IMAGES))
+    assert after["s.low"] + after["s.high"] < 0.3 * rounding_noise(graph, traced, ranges)["s"]
+
+
+def joined(nodes, factor):
+    """Three activations, of which one has `factor` times the values of the others, read by one 1x1 convolution."""
+    made = [nodes.conv(f"make{i}", "image", (1, 1, 3, 4)) for i in range(3)]
+    made[0].weights = {key: array * np.float32(factor) for key, array in made[0].weights.items()}
+    parts = [nodes.node(f"g{i}", "gelu", [f"make{i}"], 4, approximate=False) for i in range(3)]
+    cat, read = nodes.node("cat", "concatenate", ["g0", "g1", "g2"], 12, axis=-1), nodes.conv("read", "cat", (1, 1, 12, 3))
+    read.weights["kernel"][:, :, :4] /= np.float32(factor)
+    return Graph([nodes.image(), *made, *parts, cat, read])
+
+
+def test_unlike_parts_of_a_concatenation_are_read_apart(nodes):
+    graph = joined(nodes, 100)
+    traced, ranges = trace(graph, IMAGES), find_ranges(graph, IMAGES)
+    apart = split_concatenations(graph, traced, ranges)
+    assert [n.op for n in apart.nodes.values()][-5:] == ["conv2d", "conv2d", "add", "conv2d", "add"] and "cat" not in apart.nodes
+    assert np.abs(value(apart) - value(graph)).max() <= 1e-5
+    before, after = (rounding_noise(g, trace(g, IMAGES), find_ranges(g, IMAGES)) for g in (graph, apart))
+    assert sum(after[f"g{i}"] for i in range(3)) < 0.01 * sum(before[f"g{i}"] for i in range(3))
+
+
+def test_like_parts_of_a_concatenation_stay_joined(nodes):
+    graph = joined(nodes, 1)
+    for name in ("make1", "make2"):
+        graph.nodes[name].weights = graph.nodes["make0"].weights
+    assert "cat" in split_concatenations(graph, trace(graph, IMAGES), find_ranges(graph, IMAGES)).nodes
+
+
+def gated(nodes):
+    """As in SPAN: a map goes into a sigmoid, is added to a block's input, and gates the sum; convolutions read both products."""
+    before, gate = nodes.conv("before", "image", (3, 3, 3, 6)), nodes.conv("shift", "sigmoid", (1, 1, 6, 1), op="depthwise_conv2d")
+    before.weights["kernel"] *= np.float32([0.05, 0.2, 1, 2, 5, 20])
+    return Graph(
+        [
+            nodes.image(),
+            before,
+            nodes.conv("map", "before", (3, 3, 6, 6)),
+            nodes.node("sigmoid", "sigmoid", ["map"], 6),
+            gate,
+            nodes.node("sum", "add", ["map", "before"], 6),
+            nodes.node("product", "multiply", ["sum", "shift"], 6),
+            nodes.node("both", "concatenate", ["before", "product"], 12, axis=-1),
+            nodes.conv("out", "both", (1, 1, 12, 3)),
+        ]
+    )
+
+
+def test_addend_of_a_map_with_an_activation_is_freed(nodes):
+    """Then it and the product reach one magnitude in every channel, which the sum's other reader had forbidden."""
+    graph = gated(nodes)
+    freed = graph.copy()
+    free_addends(freed)
+    assert freed.nodes["sum"].inputs == ["map", "sum.addend"] and np.abs(value(freed) - value(graph)).max() <= 1e-6
+    again = freed.copy()
+    free_addends(again)
+    assert again.nodes.keys() == freed.nodes.keys()
+    after = equalise(freed, channel_extremes(freed, IMAGES))
+    assert np.abs(value(after) - value(graph)).max() <= 1e-4 * np.abs(value(graph)).max()
+    extremes = channel_extremes(after, IMAGES)
+    for name in ("before", "product"):
+        assert np.abs(extremes[name]).max(axis=0) == pytest.approx(np.ones(6), rel=1e-3), name
+    tied = equalise(graph, channel_extremes(graph, IMAGES))
+    assert np.ptp(np.abs(channel_extremes(tied, IMAGES)["before"]).max(axis=0)) > 1
