@@ -25,6 +25,7 @@ def pair(tmp_path, monkeypatch):
     """A server's two checkpoints of one tiny network; yields the server."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("MOBILE_SR_WEIGHTS", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(fetching, "_watch", fetching._silently)
     with weights_server() as server:
         for seed, name in enumerate(("strong", "weak")):

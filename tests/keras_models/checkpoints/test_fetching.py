@@ -41,7 +41,10 @@ def weights_file(network, tmp_path_factory):
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    for name in ("MOBILE_SR_WEIGHTS", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with server_of.weights_server() as server:
         yield server
 
@@ -50,8 +53,6 @@ def server():
 def tiny(server, weights_file, tmp_path, monkeypatch):
     """A tiny network's entry in the catalogue, and an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in ("MOBILE_SR_WEIGHTS", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
     entry = server.publish(NAME, weights_file.read_bytes(), file="TINY_x2.npz")
     monkeypatch.setitem(CATALOGUE, NAME, entry)
     monkeypatch.setattr(fetching, "_watch", fetching._silently)  # a command sets its own
