@@ -1,7 +1,7 @@
 """Converts super-resolution networks to TFLite, quantizes, proves, measures and runs them.
 
 The public names stand in `__all__`; they are imported when they are first used, so that `import conversion` costs nothing.
-A model argument is a preset's name, a path, or a network of `keras_models` in memory.
+A model argument is a name (of a preset, or of published weights), a path, or a network of `keras_models` in memory.
 
 Example:
     >>> import conversion

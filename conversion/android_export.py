@@ -11,9 +11,9 @@ from PIL import Image
 from conversion.calibration_images import synthetic_images
 from conversion.engines.cpu import CpuEngine
 from conversion.model_card import Card
-from conversion.source import sha256_of
 from keras_models.metrics import to_uint8
 from keras_models.system.atomic_files import atomic_output, make_folder
+from keras_models.system.digest import sha256_of
 from keras_models.system.errors import ConversionError
 from keras_models.system.json_text import json_object
 

@@ -1,4 +1,4 @@
-"""What a model argument is: a preset's name, a file of any kind, or a Keras network in memory. Asked here, once.
+"""What a model argument is: a name, a file of any kind, or a Keras network in memory. Asked here, once.
 
 Every public function takes any of them; `ModelSource.of` tells which it is, and the rest asks for what it needs: the network,
 a .tflite, a function from image to image, or the facts of its card.
@@ -11,8 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Union
 
+from keras_models.catalogue import Published, published_meant
 from keras_models.presets import Preset
 from keras_models.registry import preset_meant
+from keras_models.system.digest import sha256_of
 from keras_models.system.errors import ModelError
 from keras_models.system.json_text import json_object
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from keras_models.base import SuperResolution
 
 ModelLike = Union[str, Path, "keras_models.base.SuperResolution", "conversion.source.ModelSource"]
-"""A preset's name, a path, a network in memory, or what `ModelSource.of` made of one."""
+"""A preset's name, that of published weights, a path, a network in memory, or what `ModelSource.of` made of one."""
 
 Kind = Literal["preset", "checkpoint", "keras", "tflite", "onnx", "memory"]
 
@@ -53,8 +55,10 @@ class ModelSource:
     Attributes:
         label: what messages and reports call it: the argument as given, or the network's name.
         kind: which of the kinds it is.
-        path: the file that its weights come from; of a preset the shipped weights, None if there are none; None in memory.
+        path: the file that its weights come from; of a preset the shipped weights, None if there are none; of published weights
+            where they lie once they are fetched; None in memory.
         preset: the preset, if one was named.
+        published: the published weights, if they were named.
         memory: the network, if one was given.
         variant: of a checkpoint whose names fit two networks, see `load_model`.
 
@@ -70,6 +74,7 @@ class ModelSource:
     preset: Preset | None = None
     memory: "SuperResolution | None" = None
     variant: str | None = None
+    published: Published | None = None
 
     @classmethod
     def of(cls, model: ModelLike, variant: str | None = None) -> "ModelSource":
@@ -94,13 +99,20 @@ class ModelSource:
         preset = preset_meant(model)
         if preset is not None:
             return cls(str(model), "preset", preset.weights, preset)
+        published = published_meant(model)
+        if published is not None:
+            from keras_models.checkpoints.fetching import place_of
+
+            return cls(str(model), "checkpoint", place_of(published), variant=variant, published=published)
         return cls(str(model), _KINDS.get(Path(model).suffix.lower(), "checkpoint"), Path(model), variant=variant)
 
     @property
     def name(self) -> str:
-        """Of the preset, the network or the file's stem."""
+        """Of the preset, the published weights, the network or the file's stem."""
         if self.preset is not None:
             return self.preset.name
+        if self.published is not None:
+            return self.published.name
         return self.path.stem if self.path is not None else self.label
 
     def network(self) -> "SuperResolution":
@@ -141,13 +153,20 @@ class ModelSource:
 
     @cached_property
     def facts(self) -> dict:
-        """Licence, credit and more from the model card beside the weights, {} without one."""
+        """Licence, credit and more: from the catalogue, or the model card beside the weights; {} without one."""
+        if self.published is not None:
+            return self.published.as_facts()
         if self.path is None:
             return {}
         try:
             return json_object(self.path.with_suffix(".json").read_bytes()) or {}
         except OSError:
             return {}
+
+    @property
+    def title(self) -> str:
+        """What a page calls the model: its name, or the file's with its ending."""
+        return self.name if self.preset is not None or self.published is not None else self.file_name
 
     @property
     def file_name(self) -> str:
@@ -160,12 +179,6 @@ class ModelSource:
         if self.path is not None and self.path.is_file():
             return sha256_of(self.path)
         return weights_digest(self.network())
-
-
-def sha256_of(path: str | Path) -> str:
-    """Hex digest of a file."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def weights_digest(model: "SuperResolution") -> str:

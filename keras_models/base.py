@@ -102,13 +102,15 @@ class SuperResolution(keras.Model):
         """A network by name or from a file.
 
         Args:
-            preset: a preset's name ("lkdn-s-x4"; x4 may be left out), or a .keras, .pth, .safetensors or .npz file.
+            preset: a preset's name ("lkdn-s-x4"; x4 may be left out), that of published weights ("lkdn-x4@authors", downloaded once),
+                or a .keras, .pth, .safetensors or .npz file.
             load_weights: False gives a preset's training form with fresh weights; else its shipped weights, deploy form.
             options: dtype, trainable, name, of the constructor.
 
         Raises:
             ModelError: no such preset or file, no weights shipped for it, or a network of another class.
             CheckpointError: a checkpoint that cannot be read or fits no network.
+            FetchError: published weights that cannot be had.
 
         Example:
             >>> from keras_models import LKDN

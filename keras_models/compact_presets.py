@@ -3,12 +3,13 @@
 from keras_models.presets import LOW_RES, Preset
 
 PAPER = "Wang et al., Real-ESRGAN, ICCVW 2021 (code: BSD-3-Clause)"
+USE = "noisy, blurred or compressed photos"
 
 
 def _compact(name: str, scale: int, convolutions: int, parameters: int, multi_adds: int) -> Preset:
     about = f"SRVGGNetCompact x{scale}: {convolutions} convolutions of 64 features"
     config = {"scale": scale, "features": 64, "convolutions": convolutions}
-    return Preset(f"{name}-x{scale}", "SRVGGNetCompact", config, about, (parameters, parameters), LOW_RES[scale], multi_adds, PAPER)
+    return Preset(f"{name}-x{scale}", "SRVGGNetCompact", config, about, (parameters, parameters), LOW_RES[scale], multi_adds, PAPER, USE)
 
 
 PRESETS = (

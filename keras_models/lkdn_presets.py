@@ -3,18 +3,19 @@
 from keras_models.presets import LOW_RES, Preset
 
 PAPER = "Xie et al., Large Kernel Distillation Network for Efficient Single Image Super-Resolution, CVPR NTIRE 2023 (code: MIT)"
+USE, USE_S = "clean photos, most detail", "clean photos, quick"
 
 
 def _lkdn(scale: int, parameters: int, multi_adds: int) -> Preset:
     config = {"scale": scale, "features": 56, "attention_channels": 56, "blocks": 8}
     about = f"LKDN x{scale}: 8 blocks of 56 features"
-    return Preset(f"lkdn-x{scale}", "LKDN", config, about, (parameters, parameters), LOW_RES[scale], multi_adds, PAPER)
+    return Preset(f"lkdn-x{scale}", "LKDN", config, about, (parameters, parameters), LOW_RES[scale], multi_adds, PAPER, USE)
 
 
 def _lkdn_s(scale: int, parameters: tuple[int, int], multi_adds: int) -> Preset:
     config = {"scale": scale, "features": 42, "attention_channels": 42, "blocks": 5, "step": "BSConvU_rep", "upsampler": "rep"}
     about = f"LKDN-S x{scale}: 5 blocks of 42 features, re-parameterized"
-    return Preset(f"lkdn-s-x{scale}", "LKDN", config, about, parameters, LOW_RES[scale], multi_adds, PAPER)
+    return Preset(f"lkdn-s-x{scale}", "LKDN", config, about, parameters, LOW_RES[scale], multi_adds, PAPER, USE_S)
 
 
 PRESETS = (

@@ -6,11 +6,12 @@ PAPER = (
     "a reconstruction after the abstract of Zhang et al., A Multi-Attention Feature Distillation Neural Network for Lightweight "
     "Single Image Super-Resolution, Int. J. of Intelligent Systems 2024"
 )
+USE = "research: no weights are known"
 
 
 def _mafdn(scale: int, parameters: tuple[int, int], multi_adds: int) -> Preset:
     about = f"MAFDN x{scale}, a reconstruction: 6 blocks of 48 features, DO-Conv"
-    return Preset(f"mafdn-x{scale}", "MAFDN", {"scale": scale}, about, parameters, LOW_RES[scale], multi_adds, PAPER)
+    return Preset(f"mafdn-x{scale}", "MAFDN", {"scale": scale}, about, parameters, LOW_RES[scale], multi_adds, PAPER, USE)
 
 
 PRESETS = (

@@ -19,6 +19,7 @@ class Preset:
         low_res: (H, W), low-resolution pixels of the published count, for a 1280x720 result.
         multi_adds: multiply-adds of the deploy form's convolutions at `low_res`.
         credit: paper and licence of the architecture.
+        use: what the network is for, a few words.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Preset:
     low_res: tuple[int, int]
     multi_adds: int
     credit: str
+    use: str = ""
 
     @property
     def scale(self) -> int:

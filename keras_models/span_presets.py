@@ -3,12 +3,13 @@
 from keras_models.presets import LOW_RES, Preset
 
 PAPER = "Wan et al., Swift Parameter-free Attention Network for Efficient Super-Resolution, CVPRW 2024 (code: Apache-2.0 and MIT)"
+USE = "clean photos, plain convolutions"
 
 
 def _span(scale: int, channels: int, parameters: tuple[int, int], multi_adds: int) -> Preset:
     about = f"SPAN x{scale}: 6 blocks of {channels} channels, re-parameterized"
     config = {"scale": scale, "channels": channels}
-    return Preset(f"span-{channels}-x{scale}", "SPAN", config, about, parameters, LOW_RES[scale], multi_adds, PAPER)
+    return Preset(f"span-{channels}-x{scale}", "SPAN", config, about, parameters, LOW_RES[scale], multi_adds, PAPER, USE)
 
 
 PRESETS = (

@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 from conversion.commands.benchmark import benchmark
 from conversion.commands.benchmark_training import benchmark_training
+from conversion.commands.blend import blend
+from conversion.commands.compare import compare
 from conversion.commands.compare_optimizers import compare_optimizers
 from conversion.commands.convert import convert
 from conversion.commands.evaluate import evaluate
+from conversion.commands.fetch import fetch
 from conversion.commands.fold import fold
 from conversion.commands.import_checkpoint import import_checkpoint
 from conversion.commands.inspect import inspect
@@ -31,6 +34,9 @@ COMMANDS: dict[str, Callable] = {
     "inspect": inspect,
     "benchmark": benchmark,
     "models": models,
+    "fetch": fetch,
+    "blend": blend,
+    "compare": compare,
     "train": train,
     "qat": qat,
     "recipes": recipes,

@@ -12,7 +12,7 @@ RECIPE_HELP = f"Default {DEFAULT_RECIPE}. " + " ".join(f"{recipe.name}: {recipe.
 
 
 def convert(
-    model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors, .npz or .onnx.")],
+    model: Annotated[str, typer.Argument(help="Name (see `models`), .keras, .pth, .safetensors, .npz or .onnx.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .tflite to write (its card goes beside it as .json), or an .onnx.")],
     recipe: Annotated[str | None, typer.Option(help=RECIPE_HELP)] = None,
     tile: Annotated[

@@ -7,7 +7,7 @@ import typer
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors, .npz, .tflite or .onnx.")],
+    model: Annotated[str, typer.Argument(help="Name (see `models`), .keras, .pth, .safetensors, .npz, .tflite or .onnx.")],
     data: Annotated[Path, typer.Option(help="Folder with HR/ (and LRxS/), or a folder of photos.")],
     bicubic: Annotated[
         str, typer.Option(help="MATLAB rule for low-res images that are not given: new (mirrored border) or old (clamped).")

@@ -7,7 +7,7 @@ import typer
 
 
 def fold(
-    model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors or .npz.")],
+    model: Annotated[str, typer.Argument(help="Name (see `models`), .keras, .pth, .safetensors or .npz.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras (or .safetensors) to write.")],
 ) -> None:
     """Fold a training form into the smaller deploy form and print the measured error."""

@@ -4,14 +4,18 @@ Exit status 0; 2 and one line on stderr for anything the user can mend; 130 afte
 """
 
 import errno
+import platform
 import sys
+from typing import Annotated
 
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from conversion.commands import COMMANDS
+from conversion.commands.fetch import announced
 from conversion.commands.flags import with_flags
 from conversion.commands.signals import Stopped, ignore_signals, stop_on_signals, stop_status
+from keras_models.checkpoints.fetching import watch_fetches
 
 # What a disk or its owner can mend, wherever it happens; anything else that the system refuses is a bug.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
@@ -28,9 +32,26 @@ for _name, _function in COMMANDS.items():
     app.command(_name)(_function)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from conversion.model_card import tool_versions
+
+        ours, *theirs = tool_versions().items()
+        typer.echo(f"{' '.join(ours)} ({', '.join(f'{name} {version}' for name, version in theirs)}; Python {platform.python_version()})")
+        raise Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print versions and exit.")] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """Runs the command line and exits the process."""
     stop_on_signals()
+    watch_fetches(announced)
     try:
         status = typer.main.get_command(app)(prog_name="mobile-sr", standalone_mode=False)
     except (Stopped, KeyboardInterrupt, Abort):

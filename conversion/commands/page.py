@@ -9,7 +9,7 @@ import typer
 def page(
     models: Annotated[
         list[str],
-        typer.Argument(help="Presets, .keras, .pth, .safetensors, .npz, .onnx, or .tflite with float input."),
+        typer.Argument(help="Names (see `models`), .keras, .pth, .safetensors, .npz, .onnx, or .tflite with float input."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .html to write.")],
     packages: Annotated[

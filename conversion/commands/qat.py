@@ -12,7 +12,7 @@ from conversion.quantization.qat.settings import QatSettings, settings_for
 
 @settings_options(QatSettings, "ema", "warmup")
 def qat(
-    model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors or .npz: a float network.")],
+    model: Annotated[str, typer.Argument(help="Name (see `models`), .keras, .pth, .safetensors or .npz: a float network.")],
     data: Annotated[Path, typer.Option(help="Folder of photos to train on, or with HR/ and LRxS/ in it.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The .tflite; default: in the run's folder.")] = None,
     out: Annotated[

@@ -9,7 +9,7 @@ from conversion.commands.options import parse_size
 
 
 def recipes(
-    model: Annotated[str, typer.Argument(help="Preset name, .keras, .pth, .safetensors or .npz.")],
+    model: Annotated[str, typer.Argument(help="Name (see `models`), .keras, .pth, .safetensors or .npz.")],
     data: Annotated[Path, typer.Option(help="Folder to measure PSNR on: with HR/ (and LRxS/), or photos.")],
     calibration: Annotated[Path, typer.Option(help="Folder of photos that the integer recipes are fitted to.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the converted files and the picture.")],

@@ -9,7 +9,7 @@ import typer
 
 
 def report(
-    models: Annotated[list[str], typer.Argument(help="Preset names, .keras, .pth, .safetensors, .npz or .tflite, all of one scale.")],
+    models: Annotated[list[str], typer.Argument(help="Names (see `models`), .keras, .pth, .safetensors, .npz, .tflite, of one scale.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .html to write.")],
     data: Annotated[Path, typer.Option(help="Photos to compare on and to show: a folder of photos, or with HR/ (and LRxS/).")],
     calibration: Annotated[

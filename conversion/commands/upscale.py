@@ -37,7 +37,15 @@ def upscale(
             "-o", "--output", help="File or folder; default NAME_x4.png beside the input; - for stdout."
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help="Preset name or model file.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str, typer.Option(help="A name of `mobile-sr models`, or a model file.")
+    ] = DEFAULT_MODEL,
+    denoise: Annotated[
+        float | None,
+        typer.Option(
+            help="0 (noise stays) to 1 (all that the model removes), for models that come as such a pair."
+        ),
+    ] = None,
     tile: Annotated[
         int | None,
         typer.Option(help="Side of a tile's core in input pixels; default: 256 to 512, by memory."),
@@ -85,6 +93,10 @@ def upscale(
         if sorted_words.inputs == (STANDARD,):
             sorted_words = stack.enter_context(_standard_input(sorted_words))
         _check_input(sorted_words, image_format, max_megapixels)
+        if denoise is not None:
+            from conversion.upscaling.denoising import denoised
+
+            model = denoised(model, denoise)
         engine = stack.enter_context(
             _gpu_engine(model) if gpu else contextlib.nullcontext(_cpu_engine(model, capped_threads(threads)))
         )

@@ -15,7 +15,7 @@ def upscale_many(
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler; without it one worker a core is started on this machine.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Preset name or model file, as seen by the workers.")] = "lkdn-s-x4",
+    model: Annotated[str, typer.Option(help="A name of `mobile-sr models`, or a model file, as seen by the workers.")] = "lkdn-s-x4",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each worker process.")] = 1,
     suffix: Annotated[str, typer.Option(help="Ending of the outputs, which names their format.")] = ".png",
     failures: Annotated[Path, typer.Option(help="File for the photos that failed, one JSON line each.")] = Path("failures.jsonl"),

@@ -8,7 +8,7 @@ import typer
 
 def verify(
     file: Annotated[Path, typer.Argument(help="A .tflite.")],
-    against: Annotated[str | None, typer.Option(help="Model to compare with: preset, .keras, checkpoint, .tflite or .onnx.")] = None,
+    against: Annotated[str | None, typer.Option(help="Model to compare with: a name (see `models`) or file.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Run it on the GPU too, or on software ones (scripts/gpu_packages.sh).")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder of photos for the tiles of --gpu.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; all cores by default.")] = None,

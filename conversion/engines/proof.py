@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from conversion.engines.base import DEFAULT_HALO
-from conversion.source import sha256_of
 from conversion.tflite.file import TFLiteFile, read_tflite
 from conversion.tflite.live_bytes import live_bytes_per_pixel
 from keras_models.system.atomic_files import atomic_output, cache_folder, make_folder
+from keras_models.system.digest import sha256_of
 from keras_models.system.errors import MobileSRError, ModelError
 from keras_models.system.sandbox import isolated
 

@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from conversion.source import ModelSource
+from keras_models.catalogue import without_weights
+from keras_models.checkpoints.fetching import fetch
 from keras_models.presets import WEIGHTS
 from keras_models.system.atomic_files import cache_folder, make_folder
 from keras_models.system.errors import ConversionError, ModelError
@@ -15,10 +17,11 @@ LIMIT_S = 2 * 3600.0
 
 
 def tflite_of(source: ModelSource) -> Path:
-    """The .tflite of a preset, of any file that `convert` takes, or of a network in memory (float32).
+    """The .tflite of a preset, of published weights, of any file that `convert` takes, or of a network in memory (float32).
 
     Raises:
         ModelError: no such preset or file, or nothing shipped for the preset.
+        FetchError: published weights that cannot be had.
         ConversionError: the conversion failed.
     """
     if source.memory is not None:
@@ -28,12 +31,10 @@ def tflite_of(source: ModelSource) -> Path:
         if shipped.is_file():
             return shipped
         if source.path is None:
-            raise ModelError(
-                f"{source.preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint's file as the model"
-            )
-    path = source.path
+            raise ModelError(without_weights(source.preset))
+    path = fetch(source.published) if source.published is not None else source.path
     if path is None or not path.is_file():
-        raise ModelError(f"{source.label}: no such preset or file: `mobile-sr models` lists the presets")
+        raise ModelError(f"{source.label}: no such preset or file: `mobile-sr models` lists the names")
     if source.kind == "tflite":
         return path
     target = _place(path.stem, path.read_bytes())

@@ -17,9 +17,10 @@ from conversion.engines.cpu import CpuEngine
 from conversion.engines.halo import measure_halo
 from conversion.model_card import Card, made_card, tool_versions
 from conversion.recipes import RECIPES, Recipe, recipe_named
-from conversion.source import ModelSource, sha256_of
+from conversion.source import ModelSource
 from conversion.tflite.converter import to_tflite
 from conversion.tflite.output import check_target
+from keras_models.system.digest import sha256_of
 from keras_models.system.errors import ConversionError
 from keras_models.system.json_text import json_object
 from keras_models.system.processes import Task, call

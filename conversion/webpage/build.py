@@ -18,9 +18,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from conversion.source import ModelSource
 from conversion.webpage import litert_js
 from conversion.webpage.bundle import joined
-from conversion.webpage.models import WINDOW, PageModel, card_text, label_of, page_model
+from conversion.webpage.models import WINDOW, PageModel, card_text, page_model
 from keras_models.system.atomic_files import atomic_output
 from keras_models.system.errors import ModelError, OutputError
 
@@ -64,7 +65,7 @@ def write_page(
     target = Path(target)
     if target.suffix.lower() not in (".html", ".htm"):
         raise OutputError(f"{target}: the page must end in .html: give -o upscale.html")
-    twice = [name for name, count in Counter(map(label_of, models)).items() if count > 1]
+    twice = [name for name, count in Counter(ModelSource.of(model).title for model in models).items() if count > 1]
     if twice:
         raise ModelError(
             f"{twice[0]}: given twice, or two files of this name: a page tells models apart by name"

@@ -60,7 +60,8 @@ def page_model(model: str, window: int = WINDOW) -> PageModel:
         ModelError: it cannot be read, or cannot run in a page; the message says why.
         ConversionError: the conversion failed.
     """
-    source, label = ModelSource.of(model), label_of(model)
+    source = ModelSource.of(model)
+    label = source.title
     if source.kind == "tflite" and source.path is not None:
         return _from_tflite(label, source.path, window)
     from conversion.convert_model import convert
@@ -70,12 +71,6 @@ def page_model(model: str, window: int = WINDOW) -> PageModel:
         # As `upscale` would have it: a network that reads the whole photo then shows itself by its inputs.
         convert(source, target, RECIPE, card_beside=False, whole_image=source.kind != "onnx")
         return _from_tflite(label, target, window)
-
-
-def label_of(model: str) -> str:
-    """What a page calls a model: a preset's name, or a file's."""
-    source = ModelSource.of(model)
-    return source.name if source.kind == "preset" else source.file_name
 
 
 def _from_tflite(label: str, path: Path, side: int) -> PageModel:

@@ -1,4 +1,4 @@
-"""From a model argument (preset name, .keras, checkpoint) to a Keras network.
+"""From a model argument (a name, .keras, checkpoint) to a Keras network.
 
 Keras takes some seconds to import, so it is imported when a file was found and read: a wrong one is refused before.
 """
@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_models.catalogue import published_meant, without_weights
+from keras_models.checkpoints.fetching import fetch
 from keras_models.checkpoints.state_dict import check_ending, read_state
 from keras_models.checkpoints.zip_limits import open_archive
 from keras_models.presets import Preset
@@ -32,7 +34,7 @@ def build_preset(preset: Preset, **options: Any) -> SuperResolution:
 
 
 def find_model(model: str | Path, variant: str | None = None) -> Preset | Path:
-    """The preset or the file that a model argument names, without reading it.
+    """The preset or the file that a model argument names, without reading it; published weights are fetched.
 
     Args:
         model: as in `load_model`.
@@ -41,19 +43,20 @@ def find_model(model: str | Path, variant: str | None = None) -> Preset | Path:
     Raises:
         ModelError: no such preset, one without weights, no such .keras file, or a variant of what says itself which it is.
         CheckpointError: no such checkpoint, or an ending that none has.
+        FetchError: published weights that cannot be had.
     """
     path = Path(model)
-    preset = preset_meant(model)
-    if variant and (path.suffix == ".keras" or preset is not None):
+    preset, published = preset_meant(model), published_meant(model)
+    if variant and (path.suffix == ".keras" or preset is not None or published is not None):
         raise ModelError(f"{model}: says itself which variant it is: leave `variant` out")
     if preset is not None:
         if preset.weights is None:
-            raise ModelError(
-                f"{preset.name}: no weights are shipped for this preset: train it, or give a released checkpoint's file"
-            )
+            raise ModelError(without_weights(preset))
         return preset
+    if published is not None:
+        return fetch(published)
     if not path.suffix:
-        raise ModelError(f"{model}: no such preset or file: `mobile-sr models` lists the presets")
+        raise ModelError(f"{model}: no such preset or file: `mobile-sr models` lists the names")
     if path.suffix == ".keras":
         if not path.is_file():
             raise ModelError(f"{path}: no such file: check the path")
@@ -66,13 +69,15 @@ def load_model(model: str | Path, variant: str | None = None, **options: Any) ->
     """Opens a network with its weights.
 
     Args:
-        model: a preset's name (its shipped weights), or a .keras, .pth, .safetensors or .npz file.
+        model: a preset's name (its shipped weights), that of published weights ("lkdn-x4@authors", downloaded once), or a .keras,
+            .pth, .safetensors or .npz file.
         variant: the distillation step of a checkpoint whose names fit two of them ("BSConvU", "BSConvU_idt").
         options: dtype, trainable, name: of the network's constructor.
 
     Raises:
         ModelError: unknown name, no shipped weights, or a .keras file that cannot be read.
         CheckpointError: a checkpoint that cannot be read or fits no network.
+        FetchError: published weights that cannot be had.
 
     Example:
         >>> from keras_models import load_model

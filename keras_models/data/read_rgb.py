@@ -38,7 +38,7 @@ def read_rgb(path: Path) -> np.ndarray:
         ImageError: not a photo, damaged, moving, of more than `MAX_PIXELS`, or with pixels of 32 bits.
     """
     with opened_photo(path) as image:
-        return _rgb(ImageOps.exif_transpose(image))
+        return rgb(ImageOps.exif_transpose(image))
 
 
 @contextlib.contextmanager
@@ -83,7 +83,12 @@ def _is_av1(path: Path) -> bool:
     return any(word in head for word in _AV1) and b"hvcC" not in head
 
 
-def _rgb(image: Image.Image) -> np.ndarray:
+def rgb(image: Image.Image) -> np.ndarray:
+    """Pillow's image as (H, W, 3) uint8 RGB, as `read_rgb` gives it.
+
+    Raises:
+        ValueError: pixels of 32 bits.
+    """
     if image.mode.startswith("I;16"):  # Pillow's own conversion cuts off at 255
         return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
     if image.mode in ("I", "F"):

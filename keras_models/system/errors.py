@@ -31,6 +31,10 @@ class TrainingError(MobileSRError):
     """A training run that cannot start, continue or be saved."""
 
 
+class FetchError(MobileSRError):
+    """Published weights that cannot be downloaded, or are not what the catalogue says."""
+
+
 class OutputError(MobileSRError):
     """A file that cannot be written where it was asked for."""
 

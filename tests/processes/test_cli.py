@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image
 from support.command_line import one_line_error, run, run_here
 from support.photos import noise_photo as photo
+
+from keras_models.catalogue import CATALOGUE
 
 
 def test_help_imports_nothing_heavy():
@@ -21,7 +24,16 @@ def test_help_imports_nothing_heavy():
 def test_help_lists_every_command():
     process = run("--help")
     assert process.returncode == 0
-    assert all(name in process.stdout for name in ("upscale", "import", "fold", "convert", "evaluate", "verify", "inspect", "models"))
+    names = ("upscale", "import", "fold", "convert", "evaluate", "verify", "inspect", "models", "fetch", "blend", "compare")
+    assert all(f"  {name} " in process.stdout for name in names)
+
+
+def test_version_is_said_at_once():
+    """And without what takes seconds to import."""
+    code = "import sys; from conversion.commands.main import main\nsys.argv[1:] = ['--version']\ntry: main()\nfinally: print(*sys.modules)"
+    said, loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said.startswith(f"mobile-sr {version('mobile-sr')} (keras {version('keras')}, ") and "Python 3." in said
+    assert {"keras", "tensorflow", "numpy"}.isdisjoint(loaded.split())
 
 
 def test_import_does_not_switch_keras():
@@ -32,6 +44,8 @@ def test_import_does_not_switch_keras():
 def test_models_lists_presets_as_json():
     listed = json.loads(run("models", "--json", "-").stdout)
     assert {m["name"] for m in listed["models"]} >= {"lkdn-x2", "lkdn-x3", "lkdn-x4", "lkdn-s-x4"}
+    assert {m["name"] for m in listed["published"]} == set(CATALOGUE)
+    assert all(m["use"] for m in (*listed["published"], *(m for m in listed["models"] if m["shipped"])))
 
 
 def text_named_png(folder):

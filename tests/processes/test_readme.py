@@ -47,7 +47,7 @@ CHANGES = {
 }
 """Added to a command, so that it is over soon: of a flag that stands there already the last value counts."""
 
-SLOW = r"mobile-sr (convert|evaluate lkdn|qat|recipes|train|compare-optimizers|report|page)\b|\.pth|--gpu"
+SLOW = r"mobile-sr (convert|evaluate lkdn|qat|recipes|train|compare-optimizers|report|page)\b|\.pth|@|--gpu"
 SLOW += r"|compare_networks|measure_released|mixed_precision"
 """Conversions and training, a quarter of a minute to some minutes each: `pytest tests/processes/test_readme.py -m slow`."""
 
@@ -98,7 +98,7 @@ def is_whole(words):
     Raises:
         TyperException: an unknown command or flag, or a value that is none.
     """
-    if words[0] != "mobile-sr" or words[1:] == ["--help"]:
+    if words[0] != "mobile-sr" or words[1:] in (["--help"], ["--version"]):
         return True
     if words == ["mobile-sr"]:
         return False
@@ -151,6 +151,8 @@ def run(words, folder):
         if not (cache / there.name).exists():
             (cache / there.name).symlink_to(there)
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache.parent)}
+    if any("@" in word for word in words):  # published weights, which are not downloaded here
+        environment["MOBILE_SR_WEIGHTS"] = str(folder / "CHECKPOINTS")
     arguments = words[1:] if words[0] == "mobile-sr" else words[2:]
     done = subprocess.run([*program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=1500, check=False)
     assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command_line import MOBILE_SR, one_line_error, run
+from support.disks import mounted
 from support.photos import save_pillow, smooth
 from support.tiny_models import FakeEngine, nearest
 from support.tiny_training import make_photos
@@ -205,28 +205,16 @@ print(json.dumps(ends))
     assert old[0] and not old[-1]
 
 
-def mounted(folder, options):
-    """Mounts a tmpfs, or skips the test where that is not allowed."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        assert not os.environ.get("MOBILE_SR_REQUIRE_SHARED"), "CI must be allowed to mount a tmpfs"
-        pytest.skip("needs the right to mount a tmpfs")
-    return folder
-
-
 @pytest.fixture
 def small_disk(tmp_path):
-    folder = mounted(tmp_path / "disk", "size=256k")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "size=256k") as folder:
+        yield folder
 
 
 @pytest.fixture
 def read_only(tmp_path):
-    folder = mounted(tmp_path / "disk", "ro,size=64k")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "ro,size=64k") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])

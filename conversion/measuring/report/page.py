@@ -1,29 +1,14 @@
-"""The page itself: one HTML text with its style, script and pictures in it, and no way to load anything from elsewhere.
+"""What the page of `mobile-sr report` shows."""
 
-Everything that comes from files (names, cards, messages) is escaped by Jinja2; the content security policy lets only the style
-and the script of this package run, by their digests.
-"""
-
-import base64
-import hashlib
-import platform
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib import resources
-from importlib.metadata import version
-from math import isfinite
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
+from conversion.measuring.html_page.fill import fill
 from conversion.measuring.report.card_tree import card_tree
 from conversion.measuring.report.credits import Credit
 from conversion.measuring.report.model_facts import ModelFacts
-from conversion.measuring.report.pictures import data_uri
 from conversion.measuring.report.plots import quality_chart
 from conversion.measuring.report.published_table import BENCHMARKS, published_table
 from conversion.measuring.report.quality import Comparison
-from conversion.model_card import tool_versions
 
 
 def render(
@@ -39,11 +24,11 @@ def render(
         data: folder that quality was measured on.
         calibration: folder that integer recipes were fitted to, None if they were left out.
     """
-    environment = Environment(loader=PackageLoader("conversion.measuring.report", "."), autoescape=True, undefined=StrictUndefined)
-    environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {"number": number, "signed": signed, "uri": data_uri, "tree": card_tree}
-    style, script = (_own(name) for name in ("page.css", "page.js"))
-    return environment.get_template("page.html.j2").render(
+    return fill(
+        "report/page.html.j2",
+        ["html_page/page.css"],
+        ["html_page/slider.js"],
+        {"tree": card_tree},
         facts=facts,
         comparison=comparison,
         credits=credits,
@@ -53,26 +38,7 @@ def render(
         command=command,
         data=data,
         calibration=calibration,
-        versions=_versions(),
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        style=style,
-        script=script,
-        policy=f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; "
-        "form-action 'none'",
     )
-
-
-def number(value: float | None, form: str = ".3f") -> str:
-    """A number for a table; a dash where there is none."""
-    if value is None or value != value:
-        return "–"
-    return format(value, form) if isfinite(value) else "∞"
-
-
-def signed(value: float | None, form: str = ".3f") -> str:
-    """The same with its sign, and a real minus; no sign where nothing is left after rounding."""
-    text = number(value, "+" + form)
-    return text.replace("-", "−") if text.strip("+-0.") else text.lstrip("+-")
 
 
 def _charts(facts: Sequence[ModelFacts]) -> tuple[tuple[str, bytes], ...]:
@@ -85,20 +51,3 @@ def _charts(facts: Sequence[ModelFacts]) -> tuple[tuple[str, bytes], ...]:
         ("Quality against size", quality_chart(models, lambda row: row.size / 1000, "size of the file, KB")),
         ("Quality against time", quality_chart(models, lambda row: row.one_thread, f"CPU, 1 thread, {tiles}, ms")),
     )
-
-
-def _versions() -> dict[str, str]:
-    return {
-        **tool_versions(),
-        **{name: version(name) for name in ("numpy", "pillow", "matplotlib", "jinja2")},
-        "python": platform.python_version(),
-    }
-
-
-def _own(name: str) -> Markup:
-    """A text of this package, which needs no escaping."""
-    return Markup((resources.files("conversion.measuring.report") / name).read_text(encoding="utf-8"))
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,7 +1,7 @@
 """The models that a page is about: what each is called and its scale, checked before anything slow begins."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,24 +38,40 @@ def open_subjects(models: Sequence[str]) -> tuple[Subject, ...]:
     Raises:
         MobileSRError: one cannot be read, is an .onnx or was given twice, or their scales differ.
     """
-    short = [_short_name(model) for model in models]
+    subjects = tuple(Subject(model, label, _scale(model)) for model, label in zip(models, labels_of(models)))
+    refuse_other_scales({subject.label: subject.scale for subject in subjects})
+    return subjects
+
+
+def labels_of(models: Sequence[str]) -> list[str]:
+    """What a page calls its models.
+
+    Raises:
+        ModelError: one was given twice.
+    """
+    short = [ModelSource.of(model).title for model in models]
     labels = [name if short.count(name) == 1 else model for name, model in zip(short, models)]
     twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
         raise ModelError(f"{twice[0]}: given twice: give each model once")
-    subjects = tuple(Subject(model, label, _scale(model)) for model, label in zip(models, labels))
-    for subject in subjects[1:]:
-        if subject.scale != subjects[0].scale:
+    return labels
+
+
+def refuse_other_scales(scales: Mapping[str, int]) -> None:
+    """Refuses models of several scales.
+
+    Args:
+        scales: by label.
+
+    Raises:
+        ModelError: there are several.
+    """
+    first, *others = scales.items()
+    for label, scale in others:
+        if scale != first[1]:
             raise ModelError(
-                f"{subject.label} is x{subject.scale}, {subjects[0].label} is x{subjects[0].scale}: "
-                "one page compares models of one scale: make a page of each"
+                f"{label} is x{scale}, {first[0]} is x{first[1]}: one page compares models of one scale: make a page of each"
             )
-    return subjects
-
-
-def _short_name(model: str) -> str:
-    source = ModelSource.of(model)
-    return source.name if source.preset is not None else source.file_name
 
 
 def _scale(model: str) -> int:

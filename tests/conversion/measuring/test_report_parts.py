@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from conversion.measuring.html_page.fill import number, signed
 from conversion.measuring.report.card_tree import card_tree
 from conversion.measuring.report.credits import read_credits
 from conversion.measuring.report.literature import benchmark_of, published_results
-from conversion.measuring.report.page import number, signed
 from conversion.measuring.report.pictures import Picture, Version, hardest_box, spread, within_budget
 from keras_models.data.bicubic import enlarge, shrink
 from keras_models.registry import PRESETS

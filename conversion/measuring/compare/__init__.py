@@ -1,0 +1,1 @@
+"""One page of a photo, enlarged by several models."""
