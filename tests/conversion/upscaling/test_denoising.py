@@ -61,11 +61,11 @@ def test_upscale_with_a_strength(pair, tmp_path, capfd, monkeypatch):
 
 
 def test_models_without_a_pair_are_refused(tmp_path):
-    with pytest.raises(ModelError, match="one strength only: give --model compact-x4@general"):
+    with pytest.raises(ModelError, match="one strength only: give as `model` compact-x4@general"):
         denoised("lkdn-s-x4", 0.5)
     with pytest.raises(ModelError, match="one strength only"):
         denoised("compact-x4@general-wdn", 0.5)
-    with pytest.raises(ModelError, match="--denoise 1.5: give 0"):
+    with pytest.raises(ModelError, match="`denoise` 1.5: give 0"):
         denoised("compact-x4@general", 1.5)
     assert "one strength only" in one_line_error(run("upscale", noise_photo(tmp_path), "--denoise", "0.5"))
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
