@@ -15,7 +15,7 @@ from support.networks import unscaled_tflite
 from conversion.engines.cpu import CpuEngine
 from conversion.gpu.devices import VulkanDevice, system_device
 from conversion.gpu.engine import GpuJob, GpuRefusal, NoVulkanDevice, run_jobs, run_on_gpu
-from conversion.gpu.verify import HALF_PHOTO_PSNR, SINGLE_TOLERANCE, verify_on_gpu
+from conversion.gpu.verify import HALF_PHOTO_PSNR, SINGLE_TOLERANCE, GpuCheck, ImageCheck, verify_on_gpu
 from conversion.measuring.verify import verify_tflite
 from conversion.tflite.file import read_tflite
 from conversion.tflite.retile import at_tile
@@ -68,6 +68,26 @@ def test_released_networks_on_photos(name, recipe, converted, software_vulkan, s
     assert_good(result.gpu)
     assert "fully accelerated" in result.as_text() and "photo 4" in result.as_text()
     json.dumps(result.as_json(), allow_nan=False)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("recipe", ["float16", pytest.param("float32", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["span_x4", "random_compact_x4"])
+def test_plain_convolutional_networks(name, recipe, converted, software_vulkan, shared):
+    """Whole and right in both precisions; SPAN amplifies rounding, so its noise is judged by what rounding the image does."""
+    verdict = verify_on_gpu(CpuEngine(converted(name, recipe)), shared / "data/val")
+    assert verdict.refused is None and verdict.problems() == []
+    photos = [image for check in verdict.checks if check.computed == "float16" for image in check.images if image.image.startswith("photo")]
+    assert len(photos) == 4 and all(image.psnr >= HALF_PHOTO_PSNR for image in photos)
+
+
+def test_bounds_follow_the_networks_own_amplification():
+    """Where rounding the image changes the result much, more is allowed; a network that does not amplify gets the fixed bounds."""
+    calm, wild = (ImageCheck("noise", True, False, 2e-4, 36.0, change, psnr) for change, psnr in ((1e-3, 77.0), (0.06, 58.4)))
+    assert calm.allowed == SINGLE_TOLERANCE and calm.needed == 40
+    assert 3e-4 < wild.allowed < 4e-4 and 25 < wild.needed < 26
+    checks = [GpuCheck("d", True, computed, computed, (calm, wild), 0, 0) for computed in ("float32", "float16")]
+    assert [len(check.problems()) for check in checks] == [1, 1]
 
 
 @pytest.mark.gpu

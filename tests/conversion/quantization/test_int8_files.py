@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from support.networks import randomise
+from support.networks import RELEASED, randomise
 
 from conversion.convert_model import convert
 from conversion.engines.cpu import CpuEngine
@@ -230,10 +230,10 @@ def test_bad_calibration_folders(keras_file, photos, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "allowed"), [("LKDN-S_x4", 0.18), ("LKDN_x4", 0.15)])
+@pytest.mark.parametrize(("name", "allowed"), [("LKDN-S_x4", 0.18), ("LKDN_x4", 0.15), ("span_x4", 0.27)])
 def test_drop_size_and_colours_of_released_networks(name, allowed, converted, reference, shared, tmp_path):
     target = tmp_path / "int8.tflite"
-    convert(reference / f"{name}.pth", target, "int8", (64, 64), shared / "data/train")
+    convert(reference / (name + RELEASED[name]), target, "int8", (64, 64), shared / "data/train")
     full = converted(name)
     drops = {data: evaluate_model(full, shared / "data" / data).mean.psnr_y - evaluate_model(target, shared / "data" / data).mean.psnr_y
              for data in ("Set5", "Set14")}  # fmt: skip
