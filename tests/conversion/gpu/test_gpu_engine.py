@@ -72,7 +72,7 @@ def test_released_networks_on_photos(name, recipe, converted, software_vulkan, s
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("recipe", ["float16", pytest.param("float32", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["span_x4", "random_compact_x4"])
+@pytest.mark.parametrize("name", ["span_x4", pytest.param("random_compact_x4", marks=pytest.mark.slow)])
 def test_plain_convolutional_networks(name, recipe, converted, software_vulkan, shared):
     """Whole and right in both precisions; SPAN amplifies rounding, so its noise is judged by what rounding the image does."""
     verdict = verify_on_gpu(CpuEngine(converted(name, recipe)), shared / "data/val")
