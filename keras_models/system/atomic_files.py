@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from keras_models.system.errors import OutputError, one_line
 
 _MARK = ".mobile-sr-"  # what the names of unfinished files begin with
@@ -78,8 +80,8 @@ def make_folder(folder: Path) -> None:
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept: `mobile-sr` in the user's cache folder (XDG)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mobile-sr"
+    """Where what can be made again is kept: `mobile-sr` in the user's cache folder (XDG_CACHE_HOME, or ~/.cache)."""
+    return user_cache_path("mobile-sr")
 
 
 def remove_leftovers(folder: Path) -> None:
