@@ -7,6 +7,7 @@ does so inside a training step, too.
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,7 +112,22 @@ class PixelNorm(keras.layers.Layer):
 
 def gelu(x: keras.KerasTensor) -> keras.KerasTensor:
     """The exact (erf) GELU of any tensor."""
-    return ops.gelu(x, approximate=False)
+    if isinstance(x, keras.KerasTensor) or keras.backend.backend() != "tensorflow":  # XLA fuses the gradient by itself
+        return ops.gelu(x, approximate=False)
+    return _gelu_with_gradient()(x)
+
+
+@functools.cache
+def _gelu_with_gradient() -> Any:
+    """GELU for TensorFlow: what it differentiates by itself goes over the tensor twice as often."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def gelu(x: Any) -> tuple:
+        normal = 0.5 + 0.5 * tf.math.erf(x * 0.5**0.5)  # Phi(x), whose derivative is the bell curve below
+        return x * normal, lambda dy: dy * (normal + x * tf.exp(-0.5 * x * x) * (2 * np.pi) ** -0.5)
+
+    return gelu
 
 
 def pixel_shuffle(x: keras.KerasTensor, scale: int) -> keras.KerasTensor:

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_models.system.errors import TrainingError
-from keras_models.training.online_fold import cheapest_form
+from keras_models.training.online_fold import OnlineFold, cheapest_form
 
 
 class Student(keras.Model):
@@ -31,6 +31,11 @@ class Student(keras.Model):
         self.teacher, self.teacher_share = teacher, teacher_share
         if teacher is not None:
             teacher.trainable = False
+
+    @property
+    def computed(self) -> keras.Model:
+        """The network whose layers compute: the deploy form, where the training form is folded inside every step."""
+        return self._forward.deploy if isinstance(self._forward, OnlineFold) else self.network
 
     def call(self, image: Any, training: bool | None = None) -> Any:
         """The network's output."""
