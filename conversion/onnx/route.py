@@ -14,7 +14,7 @@ import numpy as np
 from conversion.calibration_images import photo_crops, synthetic_images
 from conversion.convert_model import DEFAULT_TILE, Converted
 from conversion.engines.cpu import CpuEngine
-from conversion.engines.halo import measure_halo
+from conversion.engines.view import View, measure_view
 from conversion.model_card import Card, made_card, tool_versions
 from conversion.recipes import RECIPES, Recipe, recipe_named
 from conversion.source import ModelSource, sha256_of
@@ -99,7 +99,7 @@ def convert_onnx(
         halo = measure_halo(engine)
     size = tuple(report["tile"])
     images = synthetic_images(*size) + (photo_crops(calibration, *size) if calibration is not None else [])
-    made = Converted(data, _card(path, report, chosen, halo), chosen.contract, images, {}, chosen.compact)
+    made = Converted(data, _card(path, report, chosen, view), chosen.contract, images, {}, chosen.compact)
     card = made.save(target, allow_overflow, card_beside)
     return OnnxConversion(card, report["rewrites"], report["rescaled"], error)
 
@@ -149,12 +149,13 @@ def _difference(engine: CpuEngine, recorded: Path) -> float:
         return max(float(np.abs(engine.run(image).clip(0, 1) - expected.clip(0, 1)).max()) for image, expected in pairs)
 
 
-def _card(path: Path, report: dict, recipe: Recipe, halo: int) -> Card:
+def _card(path: Path, report: dict, recipe: Recipe, view: View) -> Card:
     facts = ModelSource.of(path).facts | _own_facts(report["metadata"])
     return made_card(
         facts,
         tuple(report["tile"]),
-        halo=halo,
+        halo=view.halo,
+        stride=view.stride,
         name=path.stem,
         family=facts.get("family", "unknown"),
         scale=report["scale"],

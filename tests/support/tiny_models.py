@@ -20,9 +20,9 @@ class FakeEngine:
 
     bytes_per_pixel = 4000.0  # as a network that allows the smallest default tile
 
-    def __init__(self, function, scale=SCALE, tile=(TILE, TILE), resizable=True):
-        self.function, self.scale, self.tile, self.resizable = function, scale, tile, resizable
-        self.passes, self.halo = 1, 32
+    def __init__(self, function, scale=SCALE, tile=(TILE, TILE), resizable=True, multiple=1):
+        self.function, self.scale, self.tile, self.resizable, self.multiple = function, scale, tile, resizable, multiple
+        self.passes, self.halo, self.stride = 1, 32, multiple
         self.windows = []
 
     def run(self, window_nhwc):

@@ -12,7 +12,7 @@ from support.command_line import one_line_error, run
 from support.graphs import oihw_weights
 
 from conversion.engines.cpu import CpuEngine
-from conversion.engines.halo import measure_halo
+from conversion.engines.view import View, measure_view
 from conversion.measuring.inspection import inspect_tflite
 from conversion.onnx import route as onnx_route
 from conversion.onnx import worker as onnx_worker
@@ -191,8 +191,8 @@ def test_bad_file_on_the_command_line(tmp_path):
 
 def test_halo_is_measured(tiny_model):
     """Three random 5x5 convolutions see 6 pixels; a nearest-neighbour file sees none."""
-    assert measure_halo(CpuEngine(tiny_model("random"), 1)) == 8
-    assert measure_halo(CpuEngine(tiny_model("nearest"), 1)) == 0
+    assert measure_view(CpuEngine(tiny_model("random"), 1)) == View(8, 1)
+    assert measure_view(CpuEngine(tiny_model("nearest"), 1)) == View(0, 1)
 
 
 def check_reference(name, reference, folder, like, recipe="float32"):

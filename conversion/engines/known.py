@@ -1,0 +1,72 @@
+"""What is measured on a file once, and remembered: how it looks at an image, and the values that it takes."""
+
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from math import lcm
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from conversion.engines.base import Engine
+from conversion.engines.colours import Colours, measure_colours
+from conversion.engines.facts import keep, place_of, recall
+from conversion.engines.values import Said, Values
+from conversion.engines.view import View, measure_view
+
+MEASURED_VERSION = 1
+"""Goes up whenever what is measured, or how, changes."""
+_FLAT_SIDE = 48
+
+
+class FileEngine(Engine, Protocol):
+    """An engine of a foreign file."""
+
+    path: Path
+    channels: int
+    said: Said
+
+    def infer(self, window: np.ndarray) -> np.ndarray:
+        """The network on its own channels and values."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """`Colours` as plain values."""
+
+    values: dict
+    error: float
+    note: str
+
+
+def view_of(engine: FileEngine) -> View:
+    """How a file looks at an image, from the memory of an earlier run or measured."""
+    place = _place(engine, "view")
+    known = recall(place, View)
+    if known is None:
+        known = measure_view(engine)
+        keep(place, known)
+    return known
+
+
+def colours_of(engine: FileEngine, likely: Values) -> Colours:
+    """The values of a file, from the memory of an earlier run or measured.
+
+    Raises:
+        ModelError: as `measure_colours`.
+    """
+    place = _place(engine, f"colours-{likely.taken}-{likely.given}")
+    kept = recall(place, _Kept)
+    if kept is not None:
+        return Colours(Values(**kept.values | {"mean": tuple(kept.values["mean"])}), kept.error, kept.note)
+    block = lcm(16, engine.multiple)
+    size = (-(-_FLAT_SIDE // block) * block,) * 2 if engine.resizable else engine.tile
+    found = measure_colours(str(engine.path), engine.infer, engine.channels, size, engine.said, likely)
+    keep(place, _Kept(asdict(found.values), found.error, found.note))
+    return found
+
+
+def _place(engine: FileEngine, what: str) -> Path | None:
+    runtime = version("onnxruntime" if engine.path.suffix.lower() == ".onnx" else "ai-edge-litert")
+    said = f"{engine.said.range}-{engine.said.order}"
+    return place_of(engine.path, f"{what}-{MEASURED_VERSION}-{said}-{runtime}")
