@@ -29,11 +29,13 @@ class Colours:
         values: those to use.
         error: largest difference of a flat colour that comes back, of white.
         note: what a user should know, "" if nothing.
+        wrong: what is wrong with the picture, whatever its values.
     """
 
     values: Values
     error: float
     note: str = ""
+    wrong: str = ""
 
 
 def measure_colours(name: str, infer: Infer, channels: int, size: tuple[int, int], said: Said, likely: Values = PLAIN) -> Colours:

@@ -105,12 +105,25 @@ class CpuEngine:
         """The values that it takes and gives: what the file's card declares, else measured on the file.
 
         Raises:
-            ModelError: it exchanges red and blue, and nothing was said of the order.
+            ModelError: as `conversion.engines.colours.measure_colours`.
         """
-        likely = Values(_range_name(self._input), _range_name(self._output))
         if self._proof.halo is not None and self.said == NOTHING_SAID:  # a card of this project: held to the contract
-            return Colours(likely, 0.0)
-        return colours_of(self, likely)
+            return Colours(self._likely, 0.0)
+        return self.measured_colours
+
+    @cached_property
+    def measured_colours(self) -> Colours:
+        """As `colours`, whatever a card says."""
+        return colours_of(self, self._likely)
+
+    @property
+    def _likely(self) -> Values:
+        return Values(_range_name(self._input), _range_name(self._output))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of it before its pictures are used."""
+        return (f"{self.path}: {self.colours.note}",) if self.colours.note else ()
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
         """Upscale one window.

@@ -114,5 +114,7 @@ def window_engine(path: str | Path, device: VulkanDevice) -> Iterator[WindowEngi
         raise ModelError(f"{path}: --gpu: it takes statistics of the whole image, which only the CPU engine makes: leave --gpu out")
     if exact.input_dtype != np.float32:
         raise ModelError(f"{path}: --gpu: a GPU computes an integer file in float: give the float32 or float16 file, or leave --gpu out")
+    if exact.channels != 3 or not exact.colours.values.plain:
+        raise ModelError(f"{path}: --gpu: it takes other values than RGB in 0..1, which only the CPU engine makes: leave --gpu out")
     with contextlib.ExitStack() as process:
         yield WindowEngine(exact, device, process)

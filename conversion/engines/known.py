@@ -1,6 +1,6 @@
 """What is measured on a file once, and remembered: how it looks at an image, and the values that it takes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from math import lcm
 from pathlib import Path
@@ -9,14 +9,16 @@ from typing import Protocol
 import numpy as np
 
 from conversion.engines.base import Engine
-from conversion.engines.colours import Colours, measure_colours
+from conversion.engines.colours import TOLERANCE, Colours, measure_colours
 from conversion.engines.facts import keep, place_of, recall
-from conversion.engines.values import Said, Values
+from conversion.engines.picture import measure_picture
+from conversion.engines.values import Said, Values, through
 from conversion.engines.view import View, measure_view
 
 MEASURED_VERSION = 1
 """Goes up whenever what is measured, or how, changes."""
 _FLAT_SIDE = 48
+_LEAST_SIDE = 24  # a smaller picture has too little in it to compare
 
 
 class FileEngine(Engine, Protocol):
@@ -37,6 +39,7 @@ class _Kept:
     values: dict
     error: float
     note: str
+    wrong: str
 
 
 def view_of(engine: FileEngine) -> View:
@@ -58,11 +61,14 @@ def colours_of(engine: FileEngine, likely: Values) -> Colours:
     place = _place(engine, f"colours-{likely.taken}-{likely.given}")
     kept = recall(place, _Kept)
     if kept is not None:
-        return Colours(Values(**kept.values | {"mean": tuple(kept.values["mean"])}), kept.error, kept.note)
+        return Colours(Values(**kept.values | {"mean": tuple(kept.values["mean"])}), kept.error, kept.note, kept.wrong)
     block = lcm(16, engine.multiple)
     size = (-(-_FLAT_SIDE // block) * block,) * 2 if engine.resizable else engine.tile
     found = measure_colours(str(engine.path), engine.infer, engine.channels, size, engine.said, likely)
-    keep(place, _Kept(asdict(found.values), found.error, found.note))
+    if found.error <= TOLERANCE and min(size) >= _LEAST_SIDE:
+        wrong = measure_picture(lambda image: through(found.values, engine.channels, engine.scale, image, engine.infer), size, engine.scale)
+        found = replace(found, note="; ".join(filter(None, (found.note, wrong))), wrong=wrong)
+    keep(place, _Kept(asdict(found.values), found.error, found.note, found.wrong))
     return found
 
 

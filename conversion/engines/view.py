@@ -85,7 +85,7 @@ def _changes_seen(engine: Engine, height: int, width: int) -> Iterator[np.ndarra
         for other in others:
             mixed = other.copy()
             mixed[edges[0] :, edges[1] :] = base[edges[0] :, edges[1] :]
-            difference = _by_pixel(engine.run(mixed).clip(0, 1) - result, engine.scale)[edges[0] :, edges[1] :]
+            difference = np.nan_to_num(_by_pixel(engine.run(mixed).clip(0, 1) - result, engine.scale))[edges[0] :, edges[1] :]
             seen = np.zeros(distance.max() + 1, np.float32)
             np.maximum.at(seen, distance, difference.ravel())
             yield seen

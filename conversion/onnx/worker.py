@@ -12,7 +12,6 @@ import numpy as np
 import onnx
 
 from conversion.calibration_images import photo_crops, synthetic_images
-from conversion.engines.predictor import open_onnx
 from conversion.onnx.graph import OnnxGraph
 from conversion.onnx.load import fixed_graph, read_onnx
 from conversion.onnx.receptive import receptive_radius
@@ -72,16 +71,6 @@ class OnnxReport:
 def read_for_conversion(folder: str, path: str, tile: list[int] | None, default: list[int], calibration: str | None) -> dict:
     """`prepare` as JSON goes in and out."""
     return asdict(prepare(Path(folder), path, None if tile is None else (tile[0], tile[1]), (default[0], default[1]), calibration))
-
-
-def run_small(path: str) -> None:
-    """Reads a model, opens it in onnxruntime and runs it on a small picture, as `conversion.engines.predictor` does.
-
-    Raises:
-        ModelError: it is no super-resolution network that runs at any size, or its weights lie outside of its folder.
-    """
-    read_onnx(path)
-    open_onnx(Path(path), threads=1, proven=True)
 
 
 def prepare(folder: Path, path: str, tile: tuple[int, int] | None, default: tuple[int, int], calibration: str | None) -> OnnxReport:
