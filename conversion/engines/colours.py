@@ -13,9 +13,9 @@ from keras_models.system.errors import ModelError
 
 TOLERANCE = 0.05
 """Of white: trained networks give a flat colour back to 0.02."""
-CLEARLY_OFF = 0.25
-"""From here on another range that fits is taken. Below it a network's own offset could be all there is to it: in a wider range
-any offset vanishes."""
+NOTICED, CLEARLY_OFF = 0.06, 0.25
+"""Off by less than the first a network stays what its tensors say; from the second on another range that fits is taken. Between
+them a network's own offset could be all there is to it, as any offset vanishes in 0..255: then the user has to say."""
 _GREYS = np.repeat(np.array([[0.1], [0.5], [0.9]], np.float32), 3, axis=1)
 _COLOURS = np.array([[0.8, 0.2, 0.4], [0.2, 0.6, 0.9]], np.float32)
 _STEADY = 0.02  # of an offset, from colour to colour
@@ -69,9 +69,10 @@ def measure_colours(name: str, infer: Infer, channels: int, size: tuple[int, int
     if first.error <= TOLERANCE:
         return first
     found = [Colours(values, error(values)) for values in _others(likely, said)]
-    best = min(found, key=lambda colours: colours.error)
-    if best.error <= min(TOLERANCE, first.error / 2):
-        if said.range is None and first.error < CLEARLY_OFF:
+    clear = said.range is not None or first.error >= CLEARLY_OFF
+    best = min(found if clear else [c for c in found if "0..255" in (c.values.taken, c.values.given)], key=lambda colours: colours.error)
+    if best.error <= min(TOLERANCE, first.error / 2) and (clear or first.error >= NOTICED):
+        if not clear:
             raise ModelError(
                 f"{name}: a flat colour comes back {first.error:.2f} of white off in values of {likely.taken}, and {best.error:.2f} in "
                 f"{best.values.as_text()}: say --range {best.values.taken} or --range {likely.taken}"

@@ -19,10 +19,10 @@ from keras_models.system.quiet import silenced
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
 
-# Small, odd and unequal: a graph with a hard-coded size anywhere cannot pass by luck.
 _PROBE_HW = (21, 13)
-_PROBE_MULTIPLES = (2, 4, 8, 16, 32, 64, 3, 6, 12, 24, 48, 5, 7, 10)
-"""Of networks that see an image in blocks; windows of 5 by 3 blocks are tried."""
+"""Small, odd and unequal: a graph with a hard-coded size anywhere cannot pass by luck."""
+_MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 3, 6, 12, 24, 48, 5, 7, 10)
+"""Of networks that see an image in blocks."""
 _INTEGERS = (np.int8, np.uint8, np.int16)
 
 
@@ -189,9 +189,14 @@ class CpuEngine:
         """Run small windows of other shapes, of any size and of multiples: some files have their size written into the graph, and
         only running them tells.
         """
-        for multiple in (1, *_PROBE_MULTIPLES):
-            size = _PROBE_HW if multiple == 1 else (5 * multiple, 3 * multiple)
-            if self._runs_at(*size):
+        for multiple in _MULTIPLES:
+            fits = [side % multiple == 0 and side > multiple for side in self.tile]
+            if not all(fits) and multiple > 1:
+                continue
+            # Smaller than the file's own: a row that is taken by its number is not there then, in larger windows it is another one.
+            wanted = _PROBE_HW if multiple == 1 else (5 * multiple, 3 * multiple)
+            height, width = (max(min(side, own - multiple), 1) for side, own in zip(wanted, self.tile))
+            if self._runs_at(height, width):
                 return True, multiple
             self._open()  # a fresh interpreter has the file's own shape again
             self._window = self.tile

@@ -23,7 +23,7 @@ PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated",
 """For `prove_here`, see `keras_models.system.sandbox`."""
 
 _LARGEST_HALO = 4096
-PROOF_VERSION = 2
+PROOF_VERSION = 3
 """Goes up whenever what is checked or learned changes, so that every file is proven anew."""
 
 
