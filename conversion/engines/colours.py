@@ -72,7 +72,9 @@ def measure_colours(name: str, infer: Infer, channels: int, size: tuple[int, int
     clear = said.range is not None or first.error >= CLEARLY_OFF
     best = min(found if clear else [c for c in found if "0..255" in (c.values.taken, c.values.given)], key=lambda colours: colours.error)
     if best.error <= min(TOLERANCE, first.error / 2) and (clear or first.error >= NOTICED):
-        if not clear:
+        # An offset that is the same for all colours and like photos' mean was to be subtracted before, or is nothing in a wider range.
+        less = None if said.range is not None else _less_a_mean(infer, flats, size, first, error)
+        if not clear or (less is not None and all(0.3 < value < 0.6 for value in less.values.mean)):
             raise ModelError(
                 f"{name}: a flat colour comes back {first.error:.2f} of white off in values of {likely.taken}, and {best.error:.2f} in "
                 f"{best.values.as_text()}: say --range {best.values.taken} or --range {likely.taken}"
@@ -113,8 +115,8 @@ def _less_a_mean(
     offsets = np.stack([_answer(infer, first.values, flat, size) - flat for flat in flats])
     if not np.isfinite(offsets).all() or np.ptp(offsets, axis=0).max() > _STEADY:
         return None
-    mean = np.resize(np.round(offsets.mean(axis=0), 3), 3)
-    values = replace(first.values, mean=(float(mean[0]), float(mean[1]), float(mean[2])))
+    mean = np.resize(offsets.mean(axis=0), 3)
+    values = replace(first.values, mean=(round(float(mean[0]), 3), round(float(mean[1]), 3), round(float(mean[2]), 3)))
     found = Colours(values, error(values))
     return replace(found, note=_what_was_taken(values, first)) if found.error <= TOLERANCE else None
 

@@ -208,11 +208,17 @@ def _difference(engine: CpuEngine, recorded: Path) -> float:
 
 def _photo_images(report: dict, calibration: str | Path | None) -> list[np.ndarray]:
     """Low-resolution crops of the photos that integers are fitted to, (1, h, w, c)."""
-    from conversion.quantization.int8 import CROPS
+    from conversion.quantization.int8 import CALIBRATION_TILE, CROPS
     from conversion.quantization.photo_crops import low_resolution_crops
 
     assert calibration is not None
-    crops = low_resolution_crops(calibration, tuple(report["tile"]), report["scale"], CROPS)
+    height, width = report["tile"]
+    side = min(CALIBRATION_TILE, max(height, width))
+    wider = ((0, max(0, height - side)), (0, max(0, width - side)), (0, 0))
+    crops = [
+        np.pad(crop, wider, mode="reflect")[:height, :width]
+        for crop in low_resolution_crops(calibration, side, report["scale"], CROPS)
+    ]
     return [(crop if report["channels"] == 3 else (crop @ LUMA)[..., None])[None] for crop in crops]
 
 

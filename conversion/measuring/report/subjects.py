@@ -33,10 +33,10 @@ def open_subjects(models: Sequence[str]) -> tuple[Subject, ...]:
     """Opens every model once.
 
     Args:
-        models: presets, .keras files, checkpoints or .tflite files.
+        models: presets, .keras files, checkpoints, .tflite or .onnx files.
 
     Raises:
-        MobileSRError: one cannot be read, is an .onnx or was given twice, or their scales differ.
+        MobileSRError: one cannot be read or was given twice, or their scales differ.
     """
     short = [_short_name(model) for model in models]
     labels = [name if short.count(name) == 1 else model for name, model in zip(short, models)]
@@ -59,7 +59,4 @@ def _short_name(model: str) -> str:
 
 
 def _scale(model: str) -> int:
-    source = ModelSource.of(model)
-    if source.kind == "onnx":
-        raise ModelError(f"{model}: convert it first (mobile-sr convert {Path(model).name} -o x.tflite) and give the .tflite")
-    return source.predictor().scale
+    return ModelSource.of(model).predictor().scale

@@ -93,9 +93,9 @@ BAD = {
     "control flow": (branch, "control flow"),
     "foreign domain": (alien, "not standard|cannot run"),
     "two outputs": (lambda p: tiny(p, [node("Split", "x", "y z", axis=2, num_outputs=2)], opset=18, outputs=("y", "z")), "2 outputs"),
-    "channels last": (lambda p: tiny(p, [node("Relu", "x")], shape=(1, 64, 64, 3)), "channels first"),
-    "one channel": (lambda p: tiny(p, [node("Relu", "x")], shape=(1, 1, 64, 64)), "need 1x3"),
-    "half precision": (lambda p: tiny(p, [node("Relu", "x")], dtype=TensorProto.FLOAT16), "FLOAT16"),
+    "two channels": (lambda p: tiny(p, [node("Relu", "x")], shape=(1, 2, 64, 64)), "need 3 channels, or 1"),
+    "integers": (lambda p: tiny(p, [node("Neg", "x")], dtype=TensorProto.INT32), "its input is INT32"),
+    "channels last, another size": (lambda p: tiny(p, [node("Relu", "x")], shape=(1, 64, 48, 3)), "give --tile 64x48"),
     "another size": (lambda p: tiny(p, shape=(1, 3, 24, 24)), "give --tile 24x24"),
     "not super-resolution": (lambda p: tiny(p, [node("ReduceMean", "x", axes=[2, 3], keepdims=1)]), "not super-resolution"),
     "runs only at its size": (lambda p: tiny(p, [node("Add", "x c")], c=weights(1, 3, 9, 9)), "cannot run it|do not fit"),
@@ -176,7 +176,7 @@ def test_a_conversion_that_differs_is_refused(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*x.*"))
 
 
-@pytest.mark.parametrize(("arguments", "words"), [({"target": "x.bin"}, "must end in .tflite"), ({"recipe": "int8"}, "float32 or float16")])
+@pytest.mark.parametrize(("arguments", "words"), [({"target": "x.bin"}, "must end in .tflite"), ({"recipe": "int16x8"}, "float32 or float16 or int8"), ({"recipe": "int8"}, "is fitted to photos")])
 def test_bad_arguments(arguments, words, tmp_path):
     target = tmp_path / arguments.pop("target", "x.tflite")
     with pytest.raises(ConversionError, match=words):
