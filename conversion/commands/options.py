@@ -7,7 +7,6 @@ import typer
 
 from keras_models.system.errors import ModelError
 
-
 RangeOption = Annotated[
     str | None, typer.Option("--range", help="Values that a foreign file takes: 0..1, 0..255 or -1..1; measured by default.")
 ]

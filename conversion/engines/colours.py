@@ -87,7 +87,8 @@ def measure_colours(name: str, infer: Infer, channels: int, size: tuple[int, int
             if said.order is not None:
                 return best
             raise ModelError(
-                f"{name}: red comes back as blue: it takes RGB and gives BGR (say --order rgb), or takes BGR and gives RGB (say --order bgr)"
+                f"{name}: red comes back as blue: it takes RGB and gives BGR (say --order rgb), or takes BGR and gives RGB "
+                "(say --order bgr)"
             )
     return _less_a_mean(infer, flats, size, first, error) or replace(first, note=_nothing_fits(first))
 

@@ -88,7 +88,8 @@ class OnnxEngine:
         try:
             made = self._session.run(None, {self._proof.name: np.ascontiguousarray(given, self._proof.dtype)})[0][0]
         except Exception as error:  # onnxruntime's own
-            raise ModelError(f"{self.path}: onnxruntime fails on a {height}x{width} image ({one_line(error)}): try another --tile") from None
+            said = one_line(error)
+            raise ModelError(f"{self.path}: onnxruntime fails on a {height}x{width} image ({said}): try another --tile") from None
         result = made.transpose(1, 2, 0) if self._proof.result_channels_first else made
         if result.shape != (height * self.scale, width * self.scale, self.channels):
             raise ModelError(f"{self.path}: makes {result.shape} of a {height}x{width} image: not x{self.scale} at every size")

@@ -118,19 +118,22 @@ def prove_here(path: str) -> dict:
     for channels, first in _layouts(shape):
         sides = shape[2:] if first else shape[1:3]
         free = [not isinstance(side, int) or side < 1 for side in sides]
-        size = tuple(64 if is_free else side for is_free, side in zip(free, sides))
+        height, width = (64 if is_free else side for is_free, side in zip(free, sides))
+        size = (height, width)
         probe = _Probe(session, first, channels, np.dtype(dtype))
         found = _runs(probe, size, all(free), reasons)
         if found is not None:
             scale, result_first, multiple = found
             resizable = multiple > 0
-            tile = tuple(-(-64 // multiple) * multiple for _ in range(2)) if resizable else size
+            side = -(-64 // multiple) * multiple if resizable else 0
+            tile = (side, side) if resizable else size
             memory = _bytes_per_pixel(probe, tile if not resizable else (-(-_MEMORY_SIDE // multiple) * multiple,) * 2)
             return asdict(
                 OnnxProof(inputs[0].name, first, result_first, channels, dtype, scale, tile, resizable, max(multiple, 1), memory)
             )
     said = reasons[0] if reasons else f"its input is {'x'.join(str(side) for side in shape)}"
-    raise ModelError(f"{path}: {said}: need an image of 3 channels or 1, [1, c, h, w] or [1, h, w, c], and a whole number of times larger out")
+    wanted = "an image of 3 channels or 1, [1, c, h, w] or [1, h, w, c], and one a whole number of times larger out"
+    raise ModelError(f"{path}: {said}: need {wanted}")
 
 
 class _Probe:
@@ -164,7 +167,7 @@ def _layouts(shape: list[Any]) -> Iterator[tuple[int, bool]]:
                     yield channels, first
 
 
-def _runs(probe: _Probe, size: tuple[int, ...], free: bool, reasons: list[str]) -> tuple[int, bool, int] | None:
+def _runs(probe: _Probe, size: tuple[int, int], free: bool, reasons: list[str]) -> tuple[int, bool, int] | None:
     """(scale, channels first in the result, multiple of the sides; 0: no other size than this one); None if it is no enlarging."""
     tries = [(_PROBE_HW, 1), *(((5 * m, 3 * m), m) for m in _PROBE_MULTIPLES)] if free else []
     for hw, multiple in (*tries, (size, 0)):
@@ -182,7 +185,7 @@ def _runs(probe: _Probe, size: tuple[int, ...], free: bool, reasons: list[str]) 
     return None
 
 
-def _bytes_per_pixel(probe: _Probe, size: tuple[int, ...]) -> float:
+def _bytes_per_pixel(probe: _Probe, size: tuple[int, int]) -> float:
     """By how much the process grows; a little more than the largest tensors that live at a time."""
     try:
         import resource

@@ -105,11 +105,11 @@ def declared_view(card: dict) -> tuple[int | None, int]:
     have none: for other networks earlier versions declared a halo without looking at more.
     """
     halo, stride, version = card.get("halo"), card.get("stride"), card.get("version")
-    known = type(stride) is int and 1 <= stride <= _LARGEST_HALO
-    own = stride is None and isinstance(card.get("family"), str) and card["family"] != "unknown"
-    if type(halo) is not int or not 0 <= halo <= _LARGEST_HALO or not (known or own):
+    if stride is None and isinstance(card.get("family"), str) and card["family"] != "unknown":
+        stride = 1
+    if type(halo) is not int or not 0 <= halo <= _LARGEST_HALO or type(stride) is not int or not 1 <= stride <= _LARGEST_HALO:
         return None, 1
-    return (halo if version != 1 else max(halo, DEFAULT_HALO)), stride if known else 1  # version 1 cut it to a quarter of the file's tile
+    return (halo if version != 1 else max(halo, DEFAULT_HALO)), stride  # version 1 cut it to a quarter of the file's tile
 
 
 def _valid_statistics(facts: dict) -> bool:

@@ -68,7 +68,7 @@ class Values:
         """(h, w, C) RGB in [0, 1] as the file's own, float32."""
         low, high = RANGES[self.taken]
         if any(self.mean):
-            image = image - np.float32(self.mean[: image.shape[-1]])
+            image = image - np.array(self.mean[: image.shape[-1]], np.float32)
         if self.swapped_in:
             image = image[..., ::-1]
         return image if (low, high) == (0, 1) else image * np.float32(high - low) + np.float32(low)

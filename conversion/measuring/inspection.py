@@ -132,7 +132,7 @@ def _scale(file: TFLiteFile) -> int | None:
     if len(file.inputs) != 1 or len(file.outputs) != 1:
         return None
     source, result = (file.tensors[i].shape for i in (file.inputs[0], file.outputs[0]))
-    if len(source) != 4 or len(result) != 4 or source[-1] != 3 or result[-1] != 3 or not source[1] or not source[2]:
+    if len(source) != 4 or len(result) != 4 or source[-1] not in (1, 3) or result[-1] != source[-1] or not source[1] or not source[2]:
         return None
     scale = result[1] // source[1]
     return scale if scale and result[1:3] == (source[1] * scale, source[2] * scale) else None

@@ -62,7 +62,8 @@ def form_of(model: onnx.ModelProto, path: str | Path) -> Form:
         raise ConversionError(f"{path}: its input is {TensorProto.DataType.Name(kind.elem_type)}: export it with float values, or bytes")
     shape = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim]
     if len(shape) != 4 or shape[0] not in (1, None):
-        raise ConversionError(f"{path}: its input is {'x'.join(str(s or '?') for s in shape)}: need one image, 1 x channels x height x width")
+        said = "x".join(str(side or "?") for side in shape)
+        raise ConversionError(f"{path}: its input is {said}: need one image, 1 x channels x height x width")
     for first, channels in ((True, shape[1]), (False, shape[3]), (True, 3 if shape[1] is None else None)):
         if channels in (1, 3):
             result = [d.dim_value if d.HasField("dim_value") else None for d in given.shape.dim]
@@ -140,13 +141,13 @@ def _entry(form: Form, values: Values) -> list[tuple[str, dict, np.ndarray | Non
     low, high = RANGES[values.taken]
     steps: list[tuple[str, dict, np.ndarray | None]] = []
     if any(values.mean):
-        steps.append(("Sub", {}, np.float32(values.mean[: form.channels]).reshape(-1, 1, 1)))
+        steps.append(("Sub", {}, np.array(values.mean[: form.channels], np.float32).reshape(-1, 1, 1)))
     if values.swapped_in:
         steps.append(("Conv", {}, np.eye(3, dtype=np.float32)[::-1].reshape(3, 3, 1, 1)))
     if high - low != 1:
-        steps.append(("Mul", {}, np.float32(high - low)))
+        steps.append(("Mul", {}, np.array(high - low, np.float32)))
     if low:
-        steps.append(("Add", {}, np.float32(low)))
+        steps.append(("Add", {}, np.array(low, np.float32)))
     if not form.channels_first:
         steps.append(("Transpose", {"perm": [0, 2, 3, 1]}, None))
     return steps
@@ -158,9 +159,9 @@ def _exit(form: Form, values: Values) -> list[tuple[str, dict, np.ndarray | None
     if not form.result_channels_first:
         steps.append(("Transpose", {"perm": [0, 3, 1, 2]}, None))
     if low:
-        steps.append(("Sub", {}, np.float32(low)))
+        steps.append(("Sub", {}, np.array(low, np.float32)))
     if high - low != 1:
-        steps.append(("Mul", {}, np.float32(1 / (high - low))))
+        steps.append(("Mul", {}, np.array(1 / (high - low), np.float32)))
     if values.swapped_out:
         steps.append(("Conv", {}, np.eye(3, dtype=np.float32)[::-1].reshape(3, 3, 1, 1)))
     return steps

@@ -60,9 +60,9 @@ def _by_phases(graph: OnnxGraph, node: OnnxNode, before: tuple[int, ...], rows: 
     if scale < 2 or (len(rows), len(columns)) != (before[2] * scale, before[3] * scale):
         return None
     filters = [_phases(matrix, scale) for matrix in (rows, columns)]
-    if filters[0] is None or filters[1] is None or filters[0].shape != filters[1].shape or not np.allclose(filters[0], filters[1], atol=_EXACT):
+    vertical, horizontal = filters
+    if vertical is None or horizontal is None or vertical.shape != horizontal.shape or np.abs(vertical - horizontal).max() > _EXACT:
         return None
-    vertical = filters[0]
     reach, x = vertical.shape[1] // 2, node.inputs[0]
     kernel = np.einsum("py,qx->pqyx", vertical, vertical).reshape(scale**2, 2 * reach + 1, 2 * reach + 1)
     user = conv_of(graph, graph.only_user(node.output, "Conv"))

@@ -109,7 +109,8 @@ def convert_onnx(
         if chosen.onnx_error is None:
             notes.append(_drop(engine, folder / "rewritten.onnx", report, calibration, chosen))
         elif not error <= max(chosen.onnx_error, report["tolerance"]):
-            raise ConversionError(f"{path}: {_blamed(report)} changes the network: the converted file differs by {error:.2g} from {_INSTEAD}")
+            blamed = _blamed(report)
+            raise ConversionError(f"{path}: {blamed} changes the network: the converted file differs by {error:.2g} from {_INSTEAD}")
         view = measure_view(engine)
         pieces = cpu_partitions(converted)
         rank = max(len(tensor.shape) for tensor in read_tflite(converted).tensors)
@@ -127,7 +128,8 @@ def convert_onnx(
     photos = photo_crops(calibration, *size) if calibration is not None else []
     images = [image if report["channels"] == 3 else (image @ LUMA)[..., None] for image in synthetic_images(*size) + photos]
     contract = replace(chosen.contract, one_partition=False, low_rank=False)
-    card = Converted(data, _card(path, report, chosen, view), contract, images, {}, chosen.compact).save(target, allow_overflow, card_beside)
+    made = Converted(data, _card(path, report, chosen, view), contract, images, {}, chosen.compact)
+    card = made.save(target, allow_overflow, card_beside)
     return OnnxConversion(card, report["rewrites"], report["rescaled"], error, tuple(notes))
 
 

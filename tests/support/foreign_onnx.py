@@ -30,7 +30,8 @@ class Net:
         group = attributes.get("group", 1)
         weight = self.random.standard_normal((after, before // group, size, size)) / (size * size * before / group) ** 0.5
         attributes.setdefault("pads", [size // 2] * 4)
-        return self.op("Conv", x, self.value(weight), *([self.value(0.01 * self.random.standard_normal(after))] if bias else []), **attributes)
+        biases = [self.value(0.01 * self.random.standard_normal(after))] if bias else []
+        return self.op("Conv", x, self.value(weight), *biases, **attributes)
 
     def upsample(self, x, scale=SCALE, **attributes):
         return self.op("Resize", x, "", self.value([1, 1, scale, scale]), **attributes)
@@ -128,8 +129,8 @@ def group_norm_of_torch(side=32):
     x = net.op("Reshape", _body(net), net.value([0, 2, -1], np.int64))
     x = net.op("InstanceNormalization", x, net.value(np.ones(2)), net.value(np.zeros(2)), epsilon=1e-3)
     x = net.op("Reshape", x, net.value([1, 8, side, side], np.int64))
-    x = net.op("Add", net.op("Mul", x, net.value(np.linspace(0.5, 1, 8).reshape(8, 1, 1))), net.value(np.linspace(0, 0.1, 8).reshape(8, 1, 1)))
-    return beside(net, x)
+    x = net.op("Mul", x, net.value(np.linspace(0.5, 1, 8).reshape(8, 1, 1)))
+    return beside(net, net.op("Add", x, net.value(np.linspace(0, 0.1, 8).reshape(8, 1, 1))))
 
 
 def instance_norm():

@@ -98,7 +98,7 @@ def reach_70(image):
     import tensorflow as tf
 
     x = image
-    for seed in range(10):
+    for _ in range(10):
         kernel = np.zeros((3, 3, 3, 3), np.float32)
         kernel[:, :, range(3), range(3)] = np.array([[0, 0.1, 0], [0.6, 0, 0.1], [0, 0.2, 0]])[..., None]
         x = tf.nn.conv2d(x, kernel, 1, "SAME", dilations=7)

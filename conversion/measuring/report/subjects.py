@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from conversion.source import ModelSource
 from keras_models.system.errors import ModelError

@@ -144,6 +144,7 @@ def endless(path):
 def test_files_that_are_no_such_network_are_one_line(photo, tmp_path, capfd, monkeypatch):
     net = Net()
     flat = written(lambda: net.finish(net.op("GlobalAveragePool", "x")), tmp_path / "flat.onnx")
-    for path, words in ((endless(tmp_path / "loop.onnx"), "control flow"), (flat, "number of times larger"), (tmp_path / "none.onnx", "no such file")):
+    bad = {endless(tmp_path / "loop.onnx"): "control flow", flat: "number of times larger", tmp_path / "none.onnx": "no such file"}
+    for path, words in bad.items():
         line = one_line_error(run_here(capfd, monkeypatch, "upscale", photo[0], tmp_path / "o.png", "--model", path))
         assert words in line and str(path) in line

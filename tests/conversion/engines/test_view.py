@@ -34,7 +34,8 @@ def image():
     """Dark leaves to the left, bright noise to the right: parts have other means, contrasts and maxima than the whole. Odd sides."""
     random = np.random.default_rng(0)
     noise = random.random((151, 333, 3), np.float32) * np.linspace(0, 1, 333, dtype=np.float32)[:, None]
-    return (0.4 * noise + 0.5 * random.random((1, 1, 3), np.float32) * np.linspace(0.1, 1, 333, dtype=np.float32)[:, None]).astype(np.float32)
+    tint = random.random((1, 1, 3), np.float32) * np.linspace(0.1, 1, 333, dtype=np.float32)[:, None]
+    return (0.4 * noise + 0.5 * tint).astype(np.float32)
 
 
 def whole_image(engine, image):

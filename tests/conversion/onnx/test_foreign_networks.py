@@ -109,7 +109,12 @@ def test_a_converter_that_fails_names_the_networks_operation(words, tmp_path, mo
 
 @pytest.mark.parametrize(
     ("make", "values"),
-    [(foreign.of_255(), "0..255, RGB"), (foreign.bytes_in, "0..255, RGB"), (foreign.brightness, "0..1, brightness alone"), (half(foreign.denoiser), "0..1, RGB")],
+    [
+        (foreign.of_255(), "0..255, RGB"),
+        (foreign.bytes_in, "0..255, RGB"),
+        (foreign.brightness, "0..1, brightness alone"),
+        (half(foreign.denoiser), "0..1, RGB"),
+    ],
     ids=["0..255", "bytes", "brightness", "half, scale 1"],
 )
 def test_values_become_those_of_the_contract(make, values, tmp_path, rng):

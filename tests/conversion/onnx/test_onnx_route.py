@@ -176,7 +176,14 @@ def test_a_conversion_that_differs_is_refused(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*x.*"))
 
 
-@pytest.mark.parametrize(("arguments", "words"), [({"target": "x.bin"}, "must end in .tflite"), ({"recipe": "int16x8"}, "float32 or float16 or int8"), ({"recipe": "int8"}, "is fitted to photos")])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"target": "x.bin"}, "must end in .tflite"),
+        ({"recipe": "int16x8"}, "float32 or float16 or int8"),
+        ({"recipe": "int8"}, "is fitted to photos"),
+    ],
+)
 def test_bad_arguments(arguments, words, tmp_path):
     target = tmp_path / arguments.pop("target", "x.tflite")
     with pytest.raises(ConversionError, match=words):
