@@ -12,7 +12,7 @@ from conversion.engines.base import Engine
 from conversion.engines.colours import TOLERANCE, Colours, measure_colours
 from conversion.engines.facts import keep, place_of, recall
 from conversion.engines.picture import measure_picture
-from conversion.engines.values import Said, Values, through
+from conversion.engines.values import NOTHING_SAID, Said, Values, through
 from conversion.engines.view import View, measure_view
 
 MEASURED_VERSION = 1
@@ -72,7 +72,15 @@ def colours_of(engine: FileEngine, likely: Values) -> Colours:
     return found
 
 
+def remembered_view(path: Path) -> View | None:
+    """How a file looks at an image, if that was measured before."""
+    return recall(_place_of(path, NOTHING_SAID, "view"), View)
+
+
 def _place(engine: FileEngine, what: str) -> Path | None:
-    runtime = version("onnxruntime" if engine.path.suffix.lower() == ".onnx" else "ai-edge-litert")
-    said = f"{engine.said.range}-{engine.said.order}"
-    return place_of(engine.path, f"{what}-{MEASURED_VERSION}-{said}-{runtime}")
+    return _place_of(engine.path, engine.said, what)
+
+
+def _place_of(path: Path, said: Said, what: str) -> Path | None:
+    runtime = version("onnxruntime" if path.suffix.lower() == ".onnx" else "ai-edge-litert")
+    return place_of(path, f"{what}-{MEASURED_VERSION}-{said.range}-{said.order}-{runtime}")

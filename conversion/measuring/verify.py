@@ -150,6 +150,8 @@ def verify_tflite(
         problems.append(f"XNNPACK splits it into {inspection.cpu_partitions} pieces")
     if inspection.max_rank > 4:
         problems.append(f"a tensor of rank {inspection.max_rank}: phone GPUs take 4")
+    if gpu and (engine.channels != 3 or not colours.values.plain):
+        raise ModelError(f"{path}: --gpu: it takes other values than RGB in 0..1, in which the engines are compared: leave --gpu out")
     on_gpu = verify_on_gpu(engine, photos) if gpu else None
     problems += on_gpu.problems() if on_gpu else []
     return Verification(
