@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from conversion.calibration_images import synthetic_images
+from conversion.engines.base import UNBOUNDED_HALO
 from conversion.engines.cpu import CpuEngine
 from conversion.model_card import Card
 from keras_models.metrics import to_uint8
@@ -34,9 +35,10 @@ def add_to_android(card: Card, tflite: Path, folder: Path) -> None:
         folder: made if missing.
 
     Raises:
-        ConversionError: the folder holds a `models.json` that is not this list.
+        ConversionError: the folder holds a `models.json` that is not this list, or the app's tiles would be wrong for the network.
         OutputError: the folder cannot be made, or a file not be written.
     """
+    _refuse_wrong_tiles(card, tflite)
     make_folder(folder)
     entries = [entry for entry in _entries(folder / "models.json") if (entry["name"], entry.get("tile")) != (card.name, list(card.tile))]
     stem = f"{card.name}-{card.tile[0]}x{card.tile[1]}"
@@ -54,6 +56,17 @@ def add_to_android(card: Card, tflite: Path, folder: Path) -> None:
     entries.append({**entry, "file": f"{stem}.tflite", "sha256": sha256_of(tflite), "golden": names})
     with atomic_output(folder / "models.json") as scratch:
         scratch.write_text(json.dumps({"schema": SCHEMA, "models": entries}, indent=1) + "\n")
+
+
+def _refuse_wrong_tiles(card: Card, tflite: Path) -> None:
+    """The app's tiles begin anywhere and are of RGB."""
+    if card.halo >= UNBOUNDED_HALO:
+        raise ConversionError(f"{tflite}: `android`: its result depends on the whole image, and the app sees one tile: leave it out")
+    if card.stride > 1:
+        blocks = f"it sees an image in blocks of {card.stride} pixels, and the app's tiles begin anywhere"
+        raise ConversionError(f"{tflite}: `android`: {blocks}: leave it out")
+    if CpuEngine(tflite).channels != 3:
+        raise ConversionError(f"{tflite}: `android`: it takes brightness alone, and the app gives RGB: leave it out")
 
 
 def _entries(path: Path) -> list[dict]:

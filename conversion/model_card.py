@@ -21,6 +21,7 @@ class Card:
         scale: upscaling factor.
         tile: (H, W) of the static input, low-resolution pixels.
         halo: low-resolution pixels around a tile's core after which a seam is below 1/255: the network's need, whatever the tile.
+        stride: a tile's window starts at a multiple of it, low-resolution pixels: the network sees an image in blocks of this size.
         receptive_radius: low-resolution pixels, the halo that makes tiles exact; None if unknown.
         range: (low, high) of input and output values, as floats.
         recipe: "float32", "float16" ...
@@ -53,6 +54,7 @@ class Card:
     version: int = CARD_VERSION
     statistics: dict | None = None
     float_tensors: int = 0
+    stride: int = 1
 
     def as_json(self) -> dict:
         """JSON-ready."""

@@ -24,11 +24,13 @@ class Contract:
         floats: float tensors may stand in it.
         one_partition: XNNPACK takes it whole.
         half_range: its intermediates are measured, and must fit half precision.
+        low_rank: no tensor has more than four axes, the most that phones' GPUs take.
     """
 
     floats: bool = True
     one_partition: bool = True
     half_range: bool = True
+    low_rank: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Recipe:
         contract: what its files are held to.
         max_error: largest difference to the network that a file may have, outputs in [0, 1]; None: `psnr` judges.
         psnr: dB to the network on photograph-like images that a file must have; None: `max_error` judges.
-        onnx_error: largest difference of a converted foreign .onnx; None: a foreign file cannot be converted so.
+        onnx_error: largest difference of a converted foreign .onnx; None: `psnr` judges.
+        converts_onnx: foreign files can be converted so.
         half_weights: its weights are stored in half precision.
         compact: equal vectors of the file are stored once.
         takes: the options of `convert` that only some recipes know.
@@ -79,6 +82,7 @@ class Recipe:
     max_error: float | None = None
     psnr: float | None = None
     onnx_error: float | None = None
+    converts_onnx: bool = False
     half_weights: bool = False
     compact: bool = False
     takes: frozenset[str] = frozenset()
@@ -147,6 +151,7 @@ RECIPES: dict[str, Recipe] = {
             _float(wide=True, half_weights=False),
             max_error=2e-5,
             onnx_error=1e-4,
+            converts_onnx=True,
             takes=frozenset({"whole_image", "allow_overflow"}),
         ),
         Recipe(
@@ -155,6 +160,7 @@ RECIPES: dict[str, Recipe] = {
             _float(wide=False, half_weights=True),
             max_error=2e-2,  # weights of 11 bits; one pixel in millions may move by a grey level or two
             onnx_error=2e-2,
+            converts_onnx=True,
             half_weights=True,
             takes=frozenset({"whole_image", "allow_overflow"}),
         ),
@@ -174,6 +180,7 @@ RECIPES: dict[str, Recipe] = {
             needs_photos=True,
             contract=Contract(floats=False, one_partition=False, half_range=False),
             psnr=_INTEGER_PSNR,
+            converts_onnx=True,
             compact=True,
             takes=frozenset({"float_tensors"}),
         ),

@@ -6,7 +6,7 @@ a .tflite, a function from image to image, or the facts of its card.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Union
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     import conversion.source
     import keras_models.base
+    from conversion.engines.cpu import CpuEngine
+    from conversion.engines.onnx_engine import OnnxEngine
+    from conversion.engines.values import Said
     from keras_models.base import SuperResolution
 
 ModelLike = Union[str, Path, "keras_models.base.SuperResolution", "conversion.source.ModelSource"]
@@ -41,11 +44,13 @@ class Predictor:
         name: what to call it.
         scale: upscaling factor.
         run: (h, w, 3) float32 RGB in [0, 1] to (s*h, s*w, 3) float32, not necessarily clipped.
+        notes: what a user should know of it.
     """
 
     name: str
     scale: int
     run: "Callable[[np.ndarray], np.ndarray]"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class ModelSource:
         published: the published weights, if they were named.
         memory: the network, if one was given.
         variant: of a checkpoint whose names fit two networks, see `load_model`.
+        said: what a user says of the values that a foreign file takes, None: nothing.
 
     Example:
         >>> from conversion import ModelSource
@@ -75,6 +81,7 @@ class ModelSource:
     memory: "SuperResolution | None" = None
     variant: str | None = None
     published: Published | None = None
+    said: "Said | None" = None
 
     @classmethod
     def of(cls, model: ModelLike, variant: str | None = None) -> "ModelSource":
@@ -105,6 +112,26 @@ class ModelSource:
 
             return cls(str(model), "checkpoint", place_of(published), variant=variant, published=published)
         return cls(str(model), _KINDS.get(Path(model).suffix.lower(), "checkpoint"), Path(model), variant=variant)
+
+    def saying(self, range: str | None = None, order: str | None = None) -> "ModelSource":
+        """The same, with what a user says of the values that it takes: "0..1", "0..255" or "-1..1"; "rgb" or "bgr".
+
+        Raises:
+            ModelError: another word, or a network of this project, all of which take RGB in 0..1.
+
+        Example:
+            >>> from conversion import ModelSource
+            >>> ModelSource.of("somebody.onnx").saying("0..255").said.range
+            '0..255'
+        """
+        if range is None and order is None:
+            return self
+        from conversion.engines.values import Said
+
+        if self.kind not in ("tflite", "onnx"):
+            option = "`range`" if range is not None else "`order`"
+            raise ModelError(f"{option}: {self.label} takes RGB in 0..1, only .tflite and .onnx files may take other values: leave it out")
+        return replace(self, said=Said(range, order))
 
     @property
     def name(self) -> str:
@@ -140,6 +167,23 @@ class ModelSource:
         from conversion.engines.tflite_cache import tflite_of
 
         return tflite_of(self)
+
+    def engine(self, threads: int | None = None) -> "CpuEngine | OnnxEngine":
+        """What runs it on windows of an image: onnxruntime for an .onnx, LiteRT for anything else.
+
+        Raises:
+            MobileSRError: it cannot be read or is not super-resolution.
+        """
+        from conversion.engines.values import NOTHING_SAID
+
+        said = self.said or NOTHING_SAID
+        if self.kind == "onnx":
+            from conversion.engines.onnx_engine import OnnxEngine
+
+            return OnnxEngine(self.label, threads, said)
+        from conversion.engines.whole_image import open_engine
+
+        return open_engine(self.tflite(), threads, said)
 
     def predictor(self, threads: int | None = None) -> Predictor:
         """The model as one function of a whole image.

@@ -27,7 +27,7 @@ class Published:
         use: what it is for, a few words.
         quality: data set -> {"psnr_y": dB, "ssim_y": 0 to 1}; {} where such a figure would say nothing.
         measured: where `quality` is from.
-        denoise: the entry of the same network that leaves noise alone: a blend with it removes less (`upscale --denoise`).
+        denoise: the entry of the same network that leaves noise alone: a blend with it removes less (`upscale `denoise``).
     """
 
     name: str

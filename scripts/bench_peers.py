@@ -131,7 +131,7 @@ class PeerEngine:
 
     def __init__(self, engine: Timed, ours: CpuEngine, window: tuple[int, int]) -> None:
         self.engine, self.scale, self.tile, self.bytes_per_pixel = engine, ours.scale, window, ours.bytes_per_pixel
-        self.halo = ours.halo
+        self.halo, self.stride, self.multiple = ours.halo, ours.stride, ours.multiple
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
         """As `conversion.upscaling.pipeline.Engine`."""

@@ -52,7 +52,7 @@ def spoilt_file(reader: Reader, seeds: list[Path], dice: random.Random) -> bytes
 class NearestEngine:
     """Doubles the pixels: whatever goes wrong with a photo is the photo's."""
 
-    scale, tile, resizable, passes = 2, (16, 16), True, 1
+    scale, tile, resizable, passes, multiple, stride, halo = 2, (16, 16), True, 1, 1, 1, 0
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
         """(2h, 2w, 3) of (h, w, 3)."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from conversion.commands.options import parse_size, refuse
+from conversion.commands.options import OrderOption, RangeOption, parse_size, refuse
 from conversion.recipes import DEFAULT_RECIPE, RECIPES
 
 RECIPE_HELP = f"Default {DEFAULT_RECIPE}. " + " ".join(f"{recipe.name}: {recipe.help}" for recipe in RECIPES.values())
@@ -29,6 +29,9 @@ def convert(
         int | None, typer.Option(min=0, help="With int8: this many tensors stay in float, those whose rounding hurts most (see `recipes`).")
     ] = None,
     allow_overflow: Annotated[bool, typer.Option(help="Write the file even if half precision overflows inside (CPU use only).")] = False,
+    values: RangeOption = None,
+    order: OrderOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Of an .onnx: refuse what XNNPACK would run in pieces.")] = False,
 ) -> None:
     """Convert a network to TFLite, safe in half precision or quantized, and write its card beside it; or export it to ONNX."""
     from keras_models.system.quiet import import_keras
@@ -36,6 +39,9 @@ def convert(
     size = None if tile is None else parse_size(tile)
     network_only: dict[str, object] = {"--whole-image": whole_image, "--float-tensors": float_tensors}
     tflite_only: dict[str, object] = {"--recipe": recipe, "--tile": tile, "--android": android, "--allow-overflow": allow_overflow}
+    foreign_only: dict[str, object] = {"--range": values, "--order": order, "--strict": strict}
+    if not model.lower().endswith(".onnx"):
+        refuse("only an .onnx of others is converted so", foreign_only)
     if output.suffix.lower() == ".onnx":
         refuse("an .onnx has float weights and takes images of any size", tflite_only | network_only)
         import_keras()
@@ -46,12 +52,16 @@ def convert(
     import_keras()
     recipe = recipe or DEFAULT_RECIPE
     if model.lower().endswith(".onnx"):
+        from conversion.engines.values import Said
         from conversion.onnx.route import convert_onnx
 
         refuse("only the network itself can be converted so, not an .onnx", network_only)
-        converted = convert_onnx(model, output, recipe, size, calibration, allow_overflow)
+        said = Said(values, order)
+        converted = convert_onnx(model, output, recipe, size, calibration, allow_overflow, said=said, strict=strict)
         card = converted.card
         typer.echo(converted.as_text())
+        for note in converted.notes:
+            typer.echo(f"mobile-sr: {model}: {note}", err=True)
     else:
         from conversion.convert_model import convert as run
 

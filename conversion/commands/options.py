@@ -1,10 +1,18 @@
 """What several commands do with their options: sizes, and options that another one makes useless."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 
 from keras_models.system.errors import ModelError
+
+RangeOption = Annotated[
+    str | None, typer.Option("--range", help="Values that a foreign file takes: 0..1, 0..255 or -1..1; measured by default.")
+]
+OrderOption = Annotated[
+    str | None, typer.Option("--order", help="Order of the channels that a foreign file takes: rgb or bgr; measured by default.")
+]
 
 
 def parse_size(text: str, option: str = "--tile") -> tuple[int, int]:

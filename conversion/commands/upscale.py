@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from conversion.commands.flags import with_flags
+from conversion.commands.options import OrderOption, RangeOption
 from conversion.commands.progress import progress_bar
 from keras_models.system.atomic_files import atomic_output, is_special, make_folder
 from keras_models.system.errors import ImageError, ModelError, printable
@@ -17,6 +18,7 @@ from keras_models.system.errors import ImageError, ModelError, printable
 if TYPE_CHECKING:
     from conversion.commands.upscale_paths import Words
     from conversion.engines.base import Engine
+    from conversion.source import ModelSource
     from conversion.upscaling.pipeline import UpscaleOptions
 
 DEFAULT_MODEL = "lkdn-s-x4"
@@ -74,6 +76,8 @@ def upscale(
     max_megapixels: Annotated[
         float, typer.Option(help="Refuse larger photos, which may be decompression bombs.")
     ] = 200.0,
+    values: RangeOption = None,
+    order: OrderOption = None,
 ) -> None:
     """Upscale photos, and every photo of folders. Of two names the second is the output, unless it is a
     photo that is there.
@@ -85,6 +89,7 @@ def upscale(
 
     from conversion.commands.options import capped_threads
     from conversion.commands.upscale_paths import STANDARD, sort_words
+    from conversion.source import ModelSource
     from conversion.upscaling.pipeline import UpscaleOptions
 
     options = UpscaleOptions(tile, halo, quality, factor, width, overwrite, max_megapixels)
@@ -97,8 +102,9 @@ def upscale(
             from conversion.upscaling.denoising import denoised
 
             model = denoised(model, denoise)
+        source = ModelSource.of(model).saying(values, order)
         engine = stack.enter_context(
-            _gpu_engine(model) if gpu else contextlib.nullcontext(_cpu_engine(model, capped_threads(threads)))
+            _gpu_engine(source) if gpu else contextlib.nullcontext(_cpu_engine(source, capped_threads(threads)))
         )
         ending = (
             f"_{f'{width}w' if width is not None else f'x{engine.scale if factor is None else factor:g}'}"
@@ -171,20 +177,18 @@ def _standard_input(words: "Words") -> Iterator["Words"]:
         yield replace(words, inputs=(str(place),), output=words.output or "-")
 
 
-def _cpu_engine(model: str, threads: int | None) -> "Engine":
-    from conversion.engines.whole_image import open_engine
-    from conversion.source import ModelSource
-
-    return open_engine(ModelSource.of(model).tflite(), threads)
+def _cpu_engine(source: "ModelSource", threads: int | None) -> "Engine":
+    engine = source.engine(threads)
+    _say(engine.notes)
+    return engine
 
 
 @contextlib.contextmanager
-def _gpu_engine(model: str) -> Iterator["Engine"]:
+def _gpu_engine(source: "ModelSource") -> Iterator["Engine"]:
     """Says on which device it runs."""
     from conversion.engines.gpu import window_engine
     from conversion.gpu.devices import system_device
     from conversion.gpu.engine import NoVulkanDevice
-    from conversion.source import ModelSource
 
     nothing = ModelError(
         "--gpu: no GPU with a Vulkan driver on this machine: leave --gpu out to run on the CPU"
@@ -194,7 +198,7 @@ def _gpu_engine(model: str) -> Iterator["Engine"]:
         raise nothing
     with contextlib.ExitStack() as stack:
         try:
-            engine = stack.enter_context(window_engine(ModelSource.of(model).tflite(), device))
+            engine = stack.enter_context(window_engine(source.tflite(), device))
         except NoVulkanDevice:
             raise nothing from None
         typer.echo(

@@ -13,23 +13,29 @@ DEFAULT_HALO = 32
 not for LKDN x3."""
 
 UNBOUNDED_HALO = 1 << 20
-"""Of a network that looks as far as anybody measured, perhaps at the whole image: its windows may not be tiles."""
+"""Of a network whose windows may not be tiles: it looks as far as anybody measured, perhaps at the whole image, or its result
+depends on a pixel's place in the window."""
 
 
 class Engine(Protocol):
     """Runs a super-resolution network on a window; `engines.cpu.CpuEngine` is one.
 
-    One with `passes` above 1 is a `SettlingEngine`.
+    One with `passes` above 1 is a `SettlingEngine`. `multiple` is what the sides of a window must be multiples of.
     """
 
     scale: int
     tile: tuple[int, int]
     resizable: bool
+    multiple: int
     passes: int
 
     @property
     def halo(self) -> int:
         """Real pixels around a tile's core that the network needs to see, low-resolution pixels."""
+
+    @property
+    def stride(self) -> int:
+        """Windows start at multiples of it, low-resolution pixels: what is shifted by it comes out the same, shifted."""
 
     @property
     def bytes_per_pixel(self) -> float:

@@ -32,7 +32,9 @@ class WindowEngine:
         tile: (height, width), the file's own static window, low-resolution pixels.
         resizable: True if the file runs at any window size.
         passes: 1.
+        multiple: as for `CpuEngine`.
         halo: as for `CpuEngine`.
+        stride: as for `CpuEngine`.
         bytes_per_pixel: as for `CpuEngine`.
         device: the adapter's name as the engine gives it.
         software: True if that adapter is a CPU.
@@ -43,7 +45,8 @@ class WindowEngine:
 
     def __init__(self, exact: CpuEngine, device: VulkanDevice, process: contextlib.ExitStack) -> None:
         self.scale, self.tile, self.resizable = exact.scale, exact.tile, exact.resizable
-        self.halo, self.bytes_per_pixel = exact.halo, exact.bytes_per_pixel
+        self.multiple, self.halo, self.stride = exact.multiple, exact.halo, exact.stride
+        self.bytes_per_pixel = exact.bytes_per_pixel
         self._exact, self._vulkan, self._closing = exact, device, process
         self._size: tuple[int, int] | None = None
         self._compile(self.tile)
@@ -111,5 +114,7 @@ def window_engine(path: str | Path, device: VulkanDevice) -> Iterator[WindowEngi
         raise ModelError(f"{path}: it takes statistics of the whole image, which only the CPU engine makes: leave `gpu` out")
     if exact.input_dtype != np.float32:
         raise ModelError(f"{path}: a GPU computes an integer file in float: give the float32 or float16 file, or leave `gpu` out")
+    if exact.channels != 3 or not exact.colours.values.plain:
+        raise ModelError(f"{path}: it takes other values than RGB in 0..1, which only the CPU engine makes: leave `gpu` out")
     with contextlib.ExitStack() as process:
         yield WindowEngine(exact, device, process)

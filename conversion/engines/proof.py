@@ -4,8 +4,6 @@ LiteRT's C++ can crash on a file that is damaged in a way nobody foresaw, and pa
 it: both happen once, over there.
 """
 
-import contextlib
-import json
 import threading
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -15,18 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from conversion.engines.base import DEFAULT_HALO
+from conversion.engines.facts import keep, place_of, recall
 from conversion.tflite.file import TFLiteFile, read_tflite
 from conversion.tflite.live_bytes import live_bytes_per_pixel
-from keras_models.system.atomic_files import atomic_output, cache_folder, make_folder
-from keras_models.system.digest import sha256_of
-from keras_models.system.errors import MobileSRError, ModelError
+from keras_models.system.errors import ModelError
 from keras_models.system.sandbox import isolated
 
 PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated", "conversion.engines.whole_image")
 """For `prove_here`, see `keras_models.system.sandbox`."""
 
 _LARGEST_HALO = 4096
-PROOF_VERSION = 1
+PROOF_VERSION = 3
 """Goes up whenever what is checked or learned changes, so that every file is proven anew."""
 
 
@@ -35,15 +32,19 @@ class Proof:
     """What is known of a file that has run.
 
     Attributes:
-        resizable: it runs at any window size; None: not tried yet.
+        resizable: it runs at windows of other sizes than its own; None: not tried yet.
+        multiple: what the sides of these must be multiples of.
         bytes_per_pixel: what its intermediates need, a pixel of the window.
         halo: what its card declares, None for a foreign file.
+        stride: what its card declares.
         statistics: its card's word on whole-image statistics, None for a file that takes none.
     """
 
     resizable: bool | None
+    multiple: int
     bytes_per_pixel: float
     halo: int | None
+    stride: int
     statistics: dict | None
 
 
@@ -53,8 +54,8 @@ def prove(path: Path) -> Proof:
     Raises:
         ModelError: the file is damaged, crashes LiteRT there, or takes more than a minute or 2 GiB.
     """
-    remembered = _remembered(path)
-    if remembered is not None and (known := _recall(remembered)) is not None:
+    remembered = place_of(path, f"{PROOF_VERSION}-{version('ai-edge-litert')}")
+    if (known := recall(remembered, Proof)) is not None:
         return known
     # LiteRT's Python takes as long to import as the file to prove: both at the same time.
     threading.Thread(target=import_module, args=("ai_edge_litert.interpreter",), daemon=True).start()
@@ -64,27 +65,8 @@ def prove(path: Path) -> Proof:
         lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"),
     )
     proof = Proof(**facts)
-    if remembered is not None:
-        with contextlib.suppress(OSError, MobileSRError), atomic_output(remembered) as scratch:  # a cache that cannot be written is none
-            scratch.write_text(json.dumps(asdict(proof)))
+    keep(remembered, proof)
     return proof
-
-
-def _remembered(path: Path) -> Path | None:
-    """Where the proof of a file's content by this runtime is kept; None if the file or the cache cannot be used."""
-    try:
-        folder = cache_folder() / "proven"
-        make_folder(folder)
-        return folder / f"{sha256_of(path)}-{PROOF_VERSION}-{version('ai-edge-litert')}.json"
-    except (OSError, MobileSRError):
-        return None
-
-
-def _recall(place: Path) -> Proof | None:
-    try:
-        return Proof(**json.loads(place.read_bytes()))
-    except (OSError, ValueError, TypeError):  # none yet, or one that something spoilt
-        return None
 
 
 def prove_here(path: str) -> dict:
@@ -97,11 +79,13 @@ def prove_here(path: str) -> dict:
 
     proof = _read(read_tflite(path))
     engine = engine_of(path, 1, proof)
-    noise = np.random.default_rng(0).random((*((24, 17) if engine.resizable else engine.tile), 3), np.float32)
+    block = -(-8 // engine.multiple) * engine.multiple
+    size = (3 * block, 2 * block) if engine.resizable else engine.tile
+    noise = np.random.default_rng(0).random((*size, engine.channels), np.float32)
     if isinstance(engine, WholeImageEngine):
         engine.settle(lambda: [(noise, (slice(None), slice(None)))], 1)
-    engine.run(noise)
-    return asdict(proof) | {"resizable": engine.resizable}
+    engine.infer(noise)
+    return asdict(proof) | {"resizable": engine.resizable, "multiple": engine.multiple}
 
 
 def _read(file: TFLiteFile) -> Proof:
@@ -110,15 +94,22 @@ def _read(file: TFLiteFile) -> Proof:
     takes_statistics = "statistics" in card and len(file.inputs) > 1
     if takes_statistics and not (isinstance(statistics, dict) and _valid_statistics(statistics)):
         raise ModelError(f"{file.path}: takes statistics, but its card does not say how they are made: convert the model again")
-    return Proof(None, live_bytes_per_pixel(file), declared_halo(card), statistics if takes_statistics else None)
+    halo, stride = declared_view(card)
+    return Proof(None, 1, live_bytes_per_pixel(file), halo, stride, statistics if takes_statistics else None)
 
 
-def declared_halo(card: dict) -> int | None:
-    """The halo that a card declares, low-resolution pixels; None if it says nothing of use (a foreign one may say anything)."""
-    halo, version = card.get("halo"), card.get("version")
-    if type(halo) is not int or not 0 <= halo <= _LARGEST_HALO:
-        return None
-    return halo if version != 1 else max(halo, DEFAULT_HALO)  # version 1 cut it to a quarter of the file's tile
+def declared_view(card: dict) -> tuple[int | None, int]:
+    """The halo and the stride that a card declares, low-resolution pixels; (None, 1) if it is to be measured.
+
+    A foreign card may say anything. One without a stride is believed if it is of a network of this project, all of which
+    have none: for other networks earlier versions declared a halo without looking at more.
+    """
+    halo, stride, version = card.get("halo"), card.get("stride"), card.get("version")
+    if stride is None and isinstance(card.get("family"), str) and card["family"] != "unknown":
+        stride = 1
+    if type(halo) is not int or not 0 <= halo <= _LARGEST_HALO or type(stride) is not int or not 1 <= stride <= _LARGEST_HALO:
+        return None, 1
+    return (halo if version != 1 else max(halo, DEFAULT_HALO)), stride  # version 1 cut it to a quarter of the file's tile
 
 
 def _valid_statistics(facts: dict) -> bool:

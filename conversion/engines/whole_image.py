@@ -15,6 +15,7 @@ import numpy as np
 
 from conversion.engines.cpu import CpuEngine
 from conversion.engines.proof import Proof, prove
+from conversion.engines.values import NOTHING_SAID, Said
 from keras_models.system.errors import ModelError
 
 Window = tuple[np.ndarray, tuple[slice, slice]]
@@ -52,7 +53,14 @@ class WholeImageEngine(CpuEngine):
         statistics: (K,) float32, those in use.
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None, sweeps: int | None = None, proof: Proof | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int | None = None,
+        sweeps: int | None = None,
+        proof: Proof | None = None,
+        said: Said = NOTHING_SAID,
+    ) -> None:
         """Open and check the file.
 
         Args:
@@ -60,6 +68,7 @@ class WholeImageEngine(CpuEngine):
             threads: CPU threads, None for all cores.
             sweeps: as the attribute; None for what the file's card says.
             proof: as for `CpuEngine`.
+            said: as for `CpuEngine`.
 
         Raises:
             ModelError: as `CpuEngine`, or the file's card does not say how its statistics are made.
@@ -73,7 +82,7 @@ class WholeImageEngine(CpuEngine):
         self.exact_sweeps = facts["exact_sweeps"]
         self.statistics = np.ones(len(self.epsilon), np.float32)
         self._core: np.ndarray | None = None
-        super().__init__(path, threads, proof)
+        super().__init__(path, threads, proof, said)
 
     @property
     def passes(self) -> int:  # type: ignore[override]  # nobody assigns it
@@ -134,12 +143,13 @@ class WholeImageEngine(CpuEngine):
         super()._resize(height, width)
 
 
-def open_engine(path: str | Path, threads: int | None = None) -> CpuEngine:
+def open_engine(path: str | Path, threads: int | None = None, said: Said = NOTHING_SAID) -> CpuEngine:
     """The CPU engine that a file needs: `WholeImageEngine` for one that takes statistics, else `CpuEngine`.
 
     Args:
         path: a .tflite.
         threads: as for `CpuEngine`.
+        said: as for `CpuEngine`.
 
     Raises:
         ModelError: as theirs.
@@ -150,11 +160,11 @@ def open_engine(path: str | Path, threads: int | None = None) -> CpuEngine:
         >>> engine.run(numpy.zeros((8, 8, 3), numpy.float32)).shape
         (32, 32, 3)
     """
-    return engine_of(path, threads, prove(Path(path)))
+    return engine_of(path, threads, prove(Path(path)), said)
 
 
-def engine_of(path: str | Path, threads: int | None, proof: Proof) -> CpuEngine:
+def engine_of(path: str | Path, threads: int | None, proof: Proof, said: Said = NOTHING_SAID) -> CpuEngine:
     """`open_engine` of a file that has been proven."""
     if proof.statistics is not None:
-        return WholeImageEngine(path, threads, proof=proof)
-    return CpuEngine(path, threads, proof)
+        return WholeImageEngine(path, threads, proof=proof, said=said)
+    return CpuEngine(path, threads, proof, said)

@@ -11,7 +11,7 @@ from keras_models.data.bicubic import Rule
 from keras_models.data.photo_files import Pair, TooSmallError, high_folder, list_pairs, names_of, read_pair
 from keras_models.data.photo_formats import PHOTO_ENDINGS
 from keras_models.metrics import SSIM_WINDOW, Quality, measure, to_uint8
-from keras_models.system.errors import ImageError, one_line
+from keras_models.system.errors import ImageError, ModelError, one_line
 from keras_models.system.quiet import silenced
 
 RULES: dict[str, Rule] = {"new": "newer", "old": "older"}
@@ -32,6 +32,7 @@ class Evaluation:
         too_small: why photos that are sound have no scores, a line each.
         failed: why others have none, a line each.
         passed_over: what else lies in the folder, how many for which reason; empty if nothing does.
+        notes: what a user should know of the model.
         version: of this schema.
     """
 
@@ -44,6 +45,7 @@ class Evaluation:
     too_small: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     passed_over: str = ""
+    notes: tuple[str, ...] = ()
     version: int = REPORT_VERSION
 
     def as_json(self) -> dict:
@@ -61,6 +63,7 @@ class Evaluation:
             lines.append(f"{name:{width}}  {q.psnr_y:6.3f}  {q.ssim_y:.5f}  {q.psnr_rgb:8.3f}")
         lines += [f"left out  {reason}" for reason in (*self.too_small, *self.failed)]
         lines += [f"passed over  {self.passed_over}"] if self.passed_over else []
+        lines += [f"note  {note}" for note in self.notes]
         return "\n".join(lines)
 
 
@@ -111,7 +114,7 @@ def evaluate_model(
         except ImageError as error:
             failed.append(str(error))
         else:
-            result = to_uint8(predictor.run(low.astype(np.float32) / 255))
+            result = to_uint8(_finite(predictor.run(low.astype(np.float32) / 255), predictor.name, name))
             scores[name] = measure(result, high, scale)
             see(name, low, high, result)
         progress(done, len(pairs))
@@ -134,7 +137,14 @@ def evaluate_model(
         tuple(too_small),
         tuple(failed),
         listing.said(),
+        predictor.notes,
     )
+
+
+def _finite(result: np.ndarray, model: str, name: str) -> np.ndarray:
+    if not np.isfinite(result).all():
+        raise ModelError(f"{model}: gives NaN or infinity for {name}: its weights are broken: export or convert it again")
+    return result
 
 
 def mean_quality(scores: Iterable[Quality]) -> Quality:

@@ -4,12 +4,16 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from conversion.engines.base import UNBOUNDED_HALO
+from conversion.engines.known import remembered_view
+from conversion.engines.proof import declared_view
+from conversion.engines.view import View
 from conversion.gpu.ops import check_gpu
 from conversion.tflite.file import Tensor, TFLiteFile, read_tflite
 from conversion.tflite.partitions import cpu_partitions
 from keras_models.system.errors import printable
 
-REPORT_VERSION = 2
+REPORT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Inspection:
         gpu_compatible: a phone's GPU would take all of it.
         gpu_reasons: why not.
         gpu_table: version and source of the operator table behind the verdict.
+        halo: real pixels around a tile that it needs, by its card or an earlier run; None if nobody has measured it.
+        stride: a tile starts at a multiple of it.
         card: the project's metadata, None in a foreign file.
         metadata: names of all metadata entries.
         version: of this schema.
@@ -60,6 +66,8 @@ class Inspection:
     gpu_compatible: bool
     gpu_reasons: tuple[str, ...]
     gpu_table: str
+    halo: int | None
+    stride: int | None
     card: dict | None
     metadata: tuple[str, ...]
     version: int = REPORT_VERSION
@@ -72,7 +80,7 @@ class Inspection:
         """The same for people."""
         counts = ", ".join(f"{count} {name}" for name, count in self.operations.items())
         lines = [
-            f"{self.file}: {self.size:,} bytes, " + (f"super-resolution x{self.scale}" if self.scale else "not super-resolution"),
+            f"{self.file}: {self.size:,} bytes, {self._kind()}",
             *(f"input      {_tensor_line(t)}" for t in self.inputs),
             *(f"output     {_tensor_line(t)}" for t in self.outputs),
             *(f"signature  {key}: {', '.join(ins)} -> {', '.join(outs)}" for key, (ins, outs) in self.signatures.items()),
@@ -82,12 +90,31 @@ class Inspection:
             f"CPU        {'one XNNPACK partition' if self.cpu_partitions == 1 else f'{self.cpu_partitions} partitions'}",
             f"GPU        {'compatible' if self.gpu_compatible else 'NOT compatible'} by operator table {self.gpu_table}",
             *(f"GPU        {reason}" for reason in self.gpu_reasons),
+            f"tiles      {self._tiles()}",
         ]
         if self.card is None:
             lines.append(f"metadata   no mobile_sr card ({', '.join(self.metadata) or 'none at all'})")
         else:
             lines += [f"card       {key}: {value}" for key, value in self.card.items()]
         return "\n".join(map(printable, lines))
+
+    def _kind(self) -> str:
+        if self.scale:
+            return f"super-resolution x{self.scale}"
+        free = len(self.inputs) == 1 and self.inputs[0].shape[1:3] == (1, 1)
+        return "images of any size, its scale shows when it runs" if free else "not super-resolution"
+
+    def _tiles(self) -> str:
+        if self.halo is None:
+            return "not measured yet: `mobile-sr verify` does"
+        if self.halo >= UNBOUNDED_HALO:
+            return "none: the result depends on the whole image, or on a pixel's place in it"
+        return f"{self.halo} pixels around them, from multiples of {self.stride}"
+
+
+def _view(file: TFLiteFile) -> View | None:
+    halo, stride = declared_view(file.card or {})
+    return View(halo, stride) if halo is not None else remembered_view(file.path)
 
 
 def inspect_tflite(path: str | Path) -> Inspection:
@@ -103,6 +130,7 @@ def inspect_tflite(path: str | Path) -> Inspection:
         (4, True)
     """
     file = read_tflite(path)
+    view = _view(file)
     gpu = check_gpu(path)
     sizes: Counter[str] = Counter()
     for tensor in file.tensors:
@@ -123,6 +151,8 @@ def inspect_tflite(path: str | Path) -> Inspection:
         gpu_compatible=gpu.compatible,
         gpu_reasons=gpu.reasons,
         gpu_table=gpu.table,
+        halo=view.halo if view else None,
+        stride=view.stride if view else None,
         card=file.card,
         metadata=tuple(file.metadata),
     )
@@ -132,7 +162,9 @@ def _scale(file: TFLiteFile) -> int | None:
     if len(file.inputs) != 1 or len(file.outputs) != 1:
         return None
     source, result = (file.tensors[i].shape for i in (file.inputs[0], file.outputs[0]))
-    if len(source) != 4 or len(result) != 4 or source[-1] != 3 or result[-1] != 3 or not source[1] or not source[2]:
+    if len(source) != 4 or len(result) != 4 or source[-1] not in (1, 3) or result[-1] != source[-1] or not source[1] or not source[2]:
+        return None
+    if source[1:3] == (1, 1):  # of a free size, which is stored as 1: its output's is as well
         return None
     scale = result[1] // source[1]
     return scale if scale and result[1:3] == (source[1] * scale, source[2] * scale) else None

@@ -175,7 +175,7 @@ def convert_recipes(
     """Converts a network by every recipe that it bears.
 
     Args:
-        model: anything that `convert` takes but .onnx.
+        model: anything that `convert` takes.
         recipes: which.
         calibration: photos that the integer recipes are fitted to.
         folder: where the files go.
@@ -185,15 +185,24 @@ def convert_recipes(
         ConversionError: no recipe converts it.
         MobileSRError: a model or photo that cannot be used.
     """
+    from conversion.engines.values import NOTHING_SAID
+    from conversion.onnx.route import convert_onnx
+
+    source = ModelSource.of(model)
     files: dict[str, Path] = {}
     notes: list[str] = []
     noise: dict[str, float] = {}
     for recipe in recipes:
         path = folder / f"{recipe}.tflite"
         try:
-            converted = convert_network(model, recipe, DEFAULT_TILE, calibration)
-            converted.save(path)
-            files[recipe], noise = path, noise | converted.noise
+            if source.kind == "onnx":
+                made = convert_onnx(source.label, path, recipe, None, calibration, said=source.said or NOTHING_SAID)
+                files[recipe] = path
+                notes += [f"{recipe}: {note}" for note in made.notes]
+            else:
+                converted = convert_network(source, recipe, DEFAULT_TILE, calibration)
+                converted.save(path)
+                files[recipe], noise = path, noise | converted.noise
         except ConversionError as error:
             notes.append(f"{recipe} is not possible: {str(error).replace(str(path), 'the file')}")
         step()

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from conversion.calibration_images import photo_like_images, synthetic_images
+from conversion.engines.base import UNBOUNDED_HALO
+from conversion.engines.colours import TOLERANCE, Colours
 from conversion.engines.cpu import CpuEngine
+from conversion.engines.values import LUMA, NOTHING_SAID, Said
 from conversion.gpu.verify import GpuVerdict, verify_on_gpu
 from conversion.measuring.inspection import Inspection, inspect_tflite
 from conversion.recipes import RECIPES, Recipe, recipe_named
@@ -16,7 +19,7 @@ from conversion.source import ModelLike, ModelSource
 from conversion.tflite.half_range import measure_half_range
 from keras_models.system.errors import ConversionError, ModelError
 
-REPORT_VERSION = 3
+REPORT_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,11 @@ class Verification:
         half_max: largest intermediate, None for integer files.
         half_tensor: the tensor that reaches it.
         finite: no NaN or infinity in any output.
-        range: smallest and largest output.
+        range: smallest and largest output, as the file gives it.
+        values: range and order of the channels that it takes and gives.
+        flat_error: largest difference of a flat grey or colour that comes back, of white; infinite if none does.
+        halo: real pixels around a tile that it needs, low-resolution pixels; None if its result depends on the whole image.
+        stride: tiles start at multiples of it, low-resolution pixels.
         gpu: what the GPU engine did, None if it was not asked for.
         problems: what is wrong, empty if nothing is.
         version: of this schema.
@@ -51,6 +58,10 @@ class Verification:
     half_tensor: str | None
     finite: bool
     range: tuple[float, float]
+    values: str
+    flat_error: float
+    halo: int | None
+    stride: int
     gpu: GpuVerdict | None
     problems: tuple[str, ...]
     version: int = REPORT_VERSION
@@ -71,10 +82,17 @@ class Verification:
             f"CPU partitions       {self.cpu_partitions}",
             f"largest intermediate {half}, half ends at 65504",
             f"output               {self.range[0]:.3f} to {self.range[1]:.3f}, {'finite' if self.finite else 'NOT FINITE'}",
+            f"values               {self.values}; a flat colour comes back {self.flat_error:.3f} of white off",
+            f"tiles                {self._tiles()}",
         ]
         if self.gpu is not None:
             lines.append(self.gpu.as_text())
         return "\n".join([*lines, *(f"problem              {problem}" for problem in self.problems)])
+
+    def _tiles(self) -> str:
+        if self.halo is None:
+            return "none: the result depends on the whole image, or on a pixel's place in it"
+        return f"{self.halo} pixels around them, from multiples of {self.stride}"
 
     def _bound(self) -> str:
         return f"wanted {self.tolerance:g} dB or more" if self.quantized else f"allowed {self.tolerance:g}"
@@ -86,6 +104,8 @@ def verify_tflite(
     threads: int | None = None,
     gpu: bool = False,
     photos: str | Path | None = None,
+    values: str | None = None,
+    order: str | None = None,
 ) -> Verification:
     """Runs a file on the built-in images at its own tile size and compares.
 
@@ -95,6 +115,9 @@ def verify_tflite(
         threads: of the CPU engine.
         gpu: run the GPU engine too.
         photos: folder of photos for the GPU engine's tiles; without it dead leaves stand in.
+        values: range that it is said to take, a name of `conversion.engines.values.RANGES`; None for RGB in 0..1, as files of
+            this project do.
+        order: of the channels that it is said to take, "rgb" or "bgr".
 
     Raises:
         ModelError: the file or the model cannot be read, their scales differ, or the GPU engine cannot be run at all.
@@ -104,17 +127,19 @@ def verify_tflite(
         >>> conversion.verify(conversion.ModelSource.of("lkdn-s-x4").tflite(), "lkdn-s-x4").problems
         ()
     """
-    inspection, engine = inspect_tflite(path), CpuEngine(path, threads)
+    inspection, engine = inspect_tflite(path), CpuEngine(path, threads, said=Said(values, order))
+    colours, view = engine.measured_colours, engine.view
     images = synthetic_images(*engine.tile)
     outputs = [engine.run(image[0]) for image in images]
     integers = {"int8", "uint8", "int16"} & {*inspection.dtypes, *inspection.weights_bytes}
     recipe = recipe_of(inspection)
-    half = None if integers & {*inspection.dtypes} else measure_half_range(path, images)
+    half = None if integers & {*inspection.dtypes} else measure_half_range(path, _as_taken(engine, images))
     error, psnr = (None, None) if against is None else _difference(engine, against, images, outputs)
     finite = all(np.isfinite(y).all() for y in outputs)
     problems = []
     if not finite:
         problems.append("an output is not finite")
+    problems += _wrong_colours(colours, engine.said)
     if psnr is not None and recipe.psnr is not None and not psnr >= recipe.psnr:
         problems.append(f"only {psnr:.1f} dB to {against}")
     if error is not None and recipe.max_error is not None and not error <= recipe.max_error:
@@ -125,6 +150,8 @@ def verify_tflite(
         problems.append(f"XNNPACK splits it into {inspection.cpu_partitions} pieces")
     if inspection.max_rank > 4:
         problems.append(f"a tensor of rank {inspection.max_rank}: phone GPUs take 4")
+    if gpu and (engine.channels != 3 or not colours.values.plain):
+        raise ModelError(f"{path}: `gpu`: it takes other values than RGB in 0..1, in which the engines are compared: leave `gpu` out")
     on_gpu = verify_on_gpu(engine, photos) if gpu else None
     problems += on_gpu.problems() if on_gpu else []
     return Verification(
@@ -139,9 +166,29 @@ def verify_tflite(
         half_tensor=half.tensor if half else None,
         finite=finite,
         range=(float(min(y.min() for y in outputs)), float(max(y.max() for y in outputs))),
+        values=colours.values.as_text() if engine.channels == 3 else f"{colours.values.taken}, brightness alone",
+        flat_error=colours.error,
+        halo=None if view.halo >= UNBOUNDED_HALO else view.halo,
+        stride=view.stride,
         gpu=on_gpu,
         problems=tuple(problems),
     )
+
+
+def _wrong_colours(colours: Colours, said: Said) -> list[str]:
+    """Why a file's pictures are not what they should be; other values than the contract's are no fault where they were said."""
+    if colours.error > TOLERANCE:
+        return [f"a flat colour comes back {colours.error:.2f} of white off in values of {colours.values.as_text()}"]
+    found = [colours.wrong] if colours.wrong else []
+    if not colours.values.plain and said == NOTHING_SAID and colours.note:
+        found.append(f"it takes {colours.values.as_text()}, not RGB in 0..1: say `range` {colours.values.taken} wherever it is used")
+    return found
+
+
+def _as_taken(engine: CpuEngine, images: list[np.ndarray]) -> list[np.ndarray]:
+    """Images as the file takes them."""
+    colour = engine.colours.values
+    return [colour.to_network(image if engine.channels == 3 else (image @ LUMA)[..., None]) for image in images]
 
 
 def recipe_of(inspection: Inspection) -> Recipe:

@@ -80,35 +80,32 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
             yield from attribute.tensors
 
 
-def fixed_graph(model: onnx.ModelProto, path: str | Path, tile: tuple[int, int] | None, default: tuple[int, int]) -> OnnxGraph:
+def fixed_graph(
+    model: onnx.ModelProto, path: str | Path, tile: tuple[int, int] | None, default: tuple[int, int], channels: int = 3
+) -> OnnxGraph:
     """The graph at a static size, in opset 20 or the model's own newer one.
 
     Args:
-        model: of `read_onnx`.
+        model: of `read_onnx`, in the form of `conversion.onnx.canonical`.
         path: what errors call it.
         tile: (H, W) asked for, None for the model's own.
         default: (H, W) where the model's is free and none is asked for.
+        channels: of its image.
 
     Raises:
-        ConversionError: not one RGB image in and one out, of another fixed size, or older than can be upgraded.
+        ConversionError: of another fixed size, or older than can be upgraded.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
-    images = [i for i in model.graph.input if i.name not in constants]
-    if len(images) != 1 or len(model.graph.output) != 1:
-        raise ConversionError(f"{path}: {len(images)} inputs, {len(model.graph.output)} outputs: need one image in and one out")
-    (image,), (result,) = images, model.graph.output
+    (image,), (result,) = [i for i in model.graph.input if i.name not in constants], model.graph.output
     dims = image.type.tensor_type.shape.dim
-    shape = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in dims]
-    said = "x".join(str(side or "?") for side in shape)
-    if image.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-        dtype = onnx.TensorProto.DataType.Name(image.type.tensor_type.elem_type)
-        raise ConversionError(f"{path}: its input is {dtype}: export it in float32 with values in [0, 1]")
-    if len(shape) != 4 or shape[1] not in (3, None) or shape[0] not in (1, None):
-        raise ConversionError(f"{path}: its input is {said}: need 1x3xHxW, RGB with the channels first")
-    size = tuple(own or asked for own, asked in zip(shape[2:], tile or default))
+    sides = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in list(dims)[2:]]
+    size = tuple(own or asked for own, asked in zip(sides, tile or default))
     if tile is not None and size != tuple(tile):
-        raise ConversionError(f"{path}: its input is fixed to {said}: give `tile` {size[0]}x{size[1]}, or export it with a free size")
-    for dim, side in zip(dims, (1, 3, *size)):
+        said = "x".join(str(side or "any") for side in sides)
+        raise ConversionError(
+            f"{path}: its image is fixed to {said} pixels: give `tile` {size[0]}x{size[1]}, or export it with a free size"
+        )
+    for dim, side in zip(dims, (1, channels, *size)):
         dim.Clear()
         dim.dim_value = side
     del model.graph.value_info[:]

@@ -13,9 +13,11 @@ from conversion.graph.hardware_limits import MAX_CONCATENATION
 from conversion.onnx.border_bias import fold_rings
 from conversion.onnx.folding import drop_identities, fold_constants, merge_twins
 from conversion.onnx.graph import OnnxGraph
+from conversion.onnx.lowering import cancel_transposes, lower_group_norms, name_group_norms, plain_norms, plain_sigmoids
 from conversion.onnx.norms import centre_norms, channels_first_norms, lower_layer_norms, plain_powers
 from conversion.onnx.parallel_convs import merge_parallel, merge_pointwise, merge_repeated_inputs
-from conversion.onnx.shuffles import name_shuffles, reorder_shuffles
+from conversion.onnx.resizes import lower_paddings, lower_resizes
+from conversion.onnx.shuffles import name_shuffles, name_unshuffles, reorder_shuffles
 
 MAX_ROUNDS = 50
 
@@ -116,9 +118,16 @@ def clip_output(graph: OnnxGraph) -> None:
 
 
 REWRITES: tuple[Callable[[OnnxGraph], int], ...] = (
+    lower_group_norms,
     fold_constants,
     drop_identities,
+    cancel_transposes,
     merge_twins,
+    name_group_norms,
+    plain_norms,
+    plain_sigmoids,
+    lower_resizes,
+    lower_paddings,
     plain_powers,
     fuse_gelus,
     fold_rings,
@@ -128,6 +137,7 @@ REWRITES: tuple[Callable[[OnnxGraph], int], ...] = (
     merge_parallel,
     merge_pointwise,
     name_shuffles,
+    name_unshuffles,
     reorder_shuffles,
     centre_norms,
     nest_concats,

@@ -40,6 +40,35 @@ def name_shuffles(graph: OnnxGraph) -> int:
     return count
 
 
+def name_unshuffles(graph: OnnxGraph) -> int:
+    """Reshape to rank 6, Transpose, Reshape to rank 4 the other way is a SpaceToDepth, its channels put in order by a 1x1 Conv."""
+    count = 0
+    shapes = graph.shapes()
+    for node in list(graph.nodes):
+        first = graph.producer(node.inputs[0], "Reshape") if node.op == "Transpose" else None
+        last = graph.only_user(node.output, "Reshape")
+        if first is None or last is None or graph.only_user(first.output) is not node:
+            continue
+        before, split, after = (shapes.get(name, ()) for name in (first.inputs[0], first.output, last.output))
+        colours_first = {(0, 1, 3, 5, 2, 4): True, (0, 3, 5, 1, 2, 4): False}.get(tuple(node.attrs.get("perm", [])))
+        if colours_first is None or len(before) != 4 or len(split) != 6:
+            continue
+        batch, channels, height, width = before
+        block = split[3]
+        if split != (batch, channels, height // block, block, width // block, block):
+            continue
+        if after != (batch, channels * block**2, height // block, width // block):
+            continue
+        made = graph.add("SpaceToDepth", [first.inputs[0]], {"blocksize": block})
+        if colours_first:  # SpaceToDepth gives b * channels + c
+            order = np.arange(channels * block**2).reshape(block**2, channels).T.ravel()
+            made = add_conv(graph, made, np.eye(len(order))[order][:, :, None, None])
+        graph.replace(last.output, made)
+        graph.tidy()
+        count += 1
+    return count
+
+
 def reorder_shuffles(graph: OnnxGraph) -> int:
     """A DepthToSpace in CRD order is one in DCR order behind filters in another order.
 

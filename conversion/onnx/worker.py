@@ -12,16 +12,26 @@ import numpy as np
 import onnx
 
 from conversion.calibration_images import photo_crops, synthetic_images
-from conversion.engines.predictor import open_onnx
+from conversion.engines.colours import measure_colours
+from conversion.engines.values import LUMA, NOTHING_SAID, Said
+from conversion.onnx.canonical import Untouched, canonical, form_of
 from conversion.onnx.graph import OnnxGraph
 from conversion.onnx.load import fixed_graph, read_onnx
 from conversion.onnx.receptive import receptive_radius
 from conversion.onnx.rescaling import open_session, rescale_onnx
 from conversion.onnx.rewrites import rewrite
-from keras_models.system.errors import ConversionError, one_line
+from keras_models.system.errors import ConversionError
 
 TOLERANCE = 1e-4
 """Largest difference to the untouched file, as a part of the range that its outputs span (at least 1)."""
+
+TRIED = {
+    *("Abs", "Add", "AveragePool", "Clip", "Concat", "Conv", "ConvTranspose", "DepthToSpace", "Div", "Elu", "Exp", "Gelu", "Gemm"),
+    *("GlobalAveragePool", "HardSwish", "InstanceNormalization", "LeakyRelu", "MatMul", "Max", "MaxPool", "Min", "Mul", "Neg", "PRelu"),
+    *("Pad", "Pow", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Resize", "Sigmoid", "Slice", "Softmax", "Softplus"),
+    *("SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze"),
+}
+"""Operations that onnx2tf converted in our trials; a conversion that fails names the others first."""
 
 LEFTOVERS = {
     "ScatterND": "it writes into a tensor, as the bias ring of a re-parameterizable block does that is not one value per channel: "
@@ -55,6 +65,12 @@ class OnnxReport:
         multi_adds: of the convolutions, for one tile.
         receptive_radius: low-resolution pixels, None if the graph does not tell.
         metadata: of the file, text to text.
+        channels: of the image: 3, or 1 for brightness.
+        free: the file takes images of any size.
+        values: of the file, for people; the graph's own are in [0, 1] whatever they are.
+        note: what a user should know of them, "" if nothing.
+        untried: operations of the rewritten graph that are none of those that were tried with onnx2tf.
+        tolerance: largest difference that its own arithmetic allows, of the output's range.
     """
 
     tile: tuple[int, int]
@@ -67,24 +83,30 @@ class OnnxReport:
     multi_adds: int
     receptive_radius: int | None
     metadata: dict[str, str]
+    channels: int
+    free: bool
+    values: str
+    note: str
+    untried: tuple[str, ...]
+    tolerance: float
 
 
-def read_for_conversion(folder: str, path: str, tile: list[int] | None, default: list[int], calibration: str | None) -> dict:
+def read_for_conversion(
+    folder: str, path: str, tile: list[int] | None, default: list[int], calibration: str | None, said: list[str | None]
+) -> dict:
     """`prepare` as JSON goes in and out."""
-    return asdict(prepare(Path(folder), path, None if tile is None else (tile[0], tile[1]), (default[0], default[1]), calibration))
+    asked = None if tile is None else (tile[0], tile[1])
+    return asdict(prepare(Path(folder), path, asked, (default[0], default[1]), calibration, Said(*said)))
 
 
-def run_small(path: str) -> None:
-    """Reads a model, opens it in onnxruntime and runs it on a small picture, as `conversion.engines.predictor` does.
-
-    Raises:
-        ModelError: it is no super-resolution network that runs at any size, or its weights lie outside of its folder.
-    """
-    read_onnx(path)
-    open_onnx(Path(path), threads=1, proven=True)
-
-
-def prepare(folder: Path, path: str, tile: tuple[int, int] | None, default: tuple[int, int], calibration: str | None) -> OnnxReport:
+def prepare(
+    folder: Path,
+    path: str,
+    tile: tuple[int, int] | None,
+    default: tuple[int, int],
+    calibration: str | None,
+    said: Said = NOTHING_SAID,
+) -> OnnxReport:
     """Reads, rewrites, rescales and compares.
 
     Args:
@@ -93,19 +115,30 @@ def prepare(folder: Path, path: str, tile: tuple[int, int] | None, default: tupl
         tile: (H, W) asked for, None for the file's own.
         default: (H, W) where nothing else says.
         calibration: folder of photos to measure ranges on, besides the built-in images.
+        said: of its values.
 
     Raises:
         MobileSRError: a file that cannot be read or converted.
     """
     model = read_onnx(path)
-    graph = fixed_graph(model, path, tile, default)
-    size = graph.input_shape[2:]
+    form = form_of(model, path)
+    sizes = model.graph.input[0].type.tensor_type.shape.dim[2 if form.channels_first else 1]
+    free = not (sizes.HasField("dim_value") and sizes.dim_value > 0)
+    canonical(model, form)
+    size = fixed_graph(onnx.ModelProto.FromString(model.SerializeToString()), path, tile, default, form.channels).input_shape[2:]
+    untouched = Untouched(path, form)
+    colours = measure_colours(path, untouched.infer, form.channels, (size[0], size[1]), said, form.likely)
+    model = read_onnx(path)
+    canonical(model, form, colours.values)
+    graph = fixed_graph(model, path, tile, default, form.channels)
     images = synthetic_images(*size)
     if calibration is not None:
         images += photo_crops(calibration, *size)
+    if form.channels == 1:
+        images = [(image @ LUMA)[..., None] for image in images]
     some = images[1:12:3]  # leaves, noise, a checkerboard, grey
-    expected = _run_untouched(path, [image.transpose(0, 3, 1, 2) for image in some])
-    scale = _scale(path, size, expected[0].shape)
+    expected = [colours.values.from_network(untouched.infer(colours.values.to_network(image[0])))[None] for image in some]
+    scale = _scale(path, (size[0], size[1]), expected[0].shape, form.channels)
     try:
         counts = rewrite(graph)
         _refuse_leftovers(graph)
@@ -116,41 +149,43 @@ def prepare(folder: Path, path: str, tile: tuple[int, int] | None, default: tupl
     onnx.save(graph.to_model(), folder / "rewritten.onnx")
     error = _difference(folder / "rewritten.onnx", some, expected)
     span = max(float(np.max(expected) - np.min(expected)), 1.0)
-    if not error <= TOLERANCE * span:
+    if not error <= form.tolerance * span:
+        if not np.isfinite(expected).all():
+            raise ConversionError(f"{path}: it gives NaN or infinity: its weights are broken: export or download it again")
         acted = ", ".join(f"{name} {n}" for name, n in counts.items()) or "none acted"
-        raise ConversionError(f"{path}: after the rewrites ({acted}) it differs by {error:.2g} from the file: report the network")
-    np.savez(folder / "images.npz", images=np.concatenate(some), expected=np.concatenate(expected).transpose(0, 2, 3, 1))
+        raise ConversionError(
+            f"{path}: after the rewrites ({acted}) it differs by {error:.2g} from the file, {form.tolerance:g} is allowed: "
+            "use the .onnx itself, which `upscale` runs as it is"
+        )
+    np.savez(folder / "images.npz", images=np.concatenate(some), expected=np.concatenate(expected))
     shapes = graph.shapes()
     convs = [node for node in graph.nodes if node.op == "Conv"]
+    operations = dict(Counter(node.op for node in graph.nodes).most_common())
     return OnnxReport(
-        tile=size,
+        tile=(size[0], size[1]),
         scale=scale,
         rewrites=counts,
-        operations=dict(Counter(node.op for node in graph.nodes).most_common()),
+        operations=operations,
         rescaled=rescaled,
         error=error,
         parameters=int(sum(value.size for value in graph.constants.values() if value.size > 1)),
         multi_adds=int(sum(np.prod(shapes[n.inputs[1]]) * np.prod(shapes[n.output][2:]) for n in convs)),
         receptive_radius=receptive_radius(graph),
         metadata={entry.key[:80]: entry.value[:4000] for entry in model.metadata_props[:20]},
+        channels=form.channels,
+        free=free,
+        values=colours.values.as_text() if form.channels == 3 else f"{colours.values.taken}, brightness alone",
+        note=colours.note,
+        untried=tuple(sorted(set(operations) - TRIED)),
+        tolerance=form.tolerance,
     )
 
 
-def _run_untouched(path: str, images_nchw: list[np.ndarray]) -> list[np.ndarray]:
-    try:
-        session = open_session(path)
-        return [session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(image)})[0] for image in images_nchw]
-    except Exception as error:  # onnxruntime raises a dozen types of its own
-        said = one_line(error)
-        size = "x".join(str(side) for side in images_nchw[0].shape)
-        raise ConversionError(f"{path}: onnxruntime cannot run it on {size} ({said}): export it again") from None
-
-
-def _scale(path: str, size: tuple[int, int], shape: tuple[int, ...]) -> int:
-    scale = shape[2] // size[0] if len(shape) == 4 else 0
-    if scale < 1 or shape != (1, 3, size[0] * scale, size[1] * scale):
-        made = "x".join(map(str, shape))
-        raise ConversionError(f"{path}: it makes {made} of 1x3x{size[0]}x{size[1]}: not super-resolution of RGB by a whole number")
+def _scale(path: str, size: tuple[int, int], shape: tuple[int, ...], channels: int) -> int:
+    scale = shape[1] // size[0]
+    if scale < 1 or shape != (1, size[0] * scale, size[1] * scale, channels):
+        made = "x".join(map(str, shape[1:]))
+        raise ConversionError(f"{path}: it makes {made} of {size[0]}x{size[1]}x{channels}: not super-resolution by a whole number")
     return scale
 
 
@@ -171,5 +206,6 @@ def _rename(graph: OnnxGraph) -> None:
 
 
 def _difference(path: Path, images: list[np.ndarray], expected: list[np.ndarray]) -> float:
-    made = _run_untouched(str(path), [image.transpose(0, 3, 1, 2) for image in images])
-    return max(float(np.abs(m - e.clip(0, 1)).max()) for m, e in zip(made, expected))
+    session = open_session(str(path))
+    made = [session.run(None, {"image": np.ascontiguousarray(image.transpose(0, 3, 1, 2))})[0] for image in images]
+    return max(float(np.abs(m.transpose(0, 2, 3, 1) - e.clip(0, 1)).max()) for m, e in zip(made, expected))

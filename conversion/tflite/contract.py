@@ -34,7 +34,7 @@ def check_contract(file: TFLiteFile, contract: Contract, name: str | Path | None
     floats = [] if contract.floats else [tensor.name for tensor in file.tensors if tensor.dtype.startswith("float")]
     if bad:
         raise ConversionError(f"{name}: the converted graph holds {', '.join(bad)}: it would leave the GPU; give a static tile")
-    if rank > 4:
+    if rank > 4 and contract.low_rank:
         raise ConversionError(f"{name}: the converted graph holds a tensor of rank {rank}: phone GPUs take 4 at most")
     if floats:
         raise ConversionError(f"{name}: {len(floats)} tensors stayed in float, the first {floats[0]}: its operation has no integer kernel")

@@ -18,7 +18,6 @@ import dask
 import dask.bag
 from dask.distributed import Client, Worker, WorkerPlugin, as_completed, get_worker
 
-from conversion.engines.whole_image import open_engine
 from conversion.source import ModelSource
 from conversion.upscaling.image_writers import check_writable
 from conversion.upscaling.images import ImageKind
@@ -49,7 +48,7 @@ class OpenEngine(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Dask calls it in the worker."""
-        self.engine = open_engine(ModelSource.of(self.model).tflite(), self.threads)
+        self.engine = ModelSource.of(self.model).engine(self.threads)
 
 
 def upscale_part(lines: Iterable[str], job: Job) -> dict[str, Any]:

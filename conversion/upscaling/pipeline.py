@@ -15,7 +15,7 @@ from conversion.upscaling.alpha import Upscaled, ValueRange, network_colour, ups
 from conversion.upscaling.image_writers import FORMATS, RowWriter, writing
 from conversion.upscaling.images import ImageKind, ImageReader
 from conversion.upscaling.photo_decoders import MAX_MEGAPIXELS
-from conversion.upscaling.tiles import Span, TilePlan, plan_fixed_tiles, plan_tiles
+from conversion.upscaling.tiles import Grid, Span, TilePlan, plan_fixed_tiles, plan_tiles
 from keras_models.system.errors import ImageError, MobileSRError, ModelError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def upscale_array(image: np.ndarray, engine: Engine, tile: int | None = None, ha
     for row, column in plan:
         window = np.ascontiguousarray(image[row.start : row.stop, column.start : column.stop], np.float32)
         place = slice(row.core_start * scale, row.core_stop * scale), slice(column.core_start * scale, column.core_stop * scale)
-        result[place] = _run_any_size(engine, window)[row.kept(scale), column.kept(scale)]
+        result[place] = run_filled(engine, window, plan.window)[row.kept(scale), column.kept(scale)]
     return result
 
 
@@ -191,41 +191,42 @@ def default_tile(engine: Engine, halo: int) -> int:
 def _plan(height: int, width: int, engine: Engine, tile: int | None, halo: int | None, highest: int = 1 << 30) -> TilePlan:
     """The tiles of an image; a halo that was not asked for is what the network needs, or the image is refused."""
     asked, halo = halo is not None, engine.halo if halo is None else halo
+    grid = Grid(engine.stride, engine.multiple)
     if engine.resizable:
         if halo >= UNBOUNDED_HALO and not asked:
-            return _whole(height, width, engine)
+            return _whole(height, width, engine, grid)
         tile = default_tile(engine, halo) if tile is None else tile
-        return plan_tiles(height, width, (min(tile, highest), tile), halo)
+        return plan_tiles(height, width, (min(tile, highest), tile), halo, grid)
     if tile is not None:
         raise MobileSRError(f"`tile` {tile}: this model runs only at {engine.tile[0]}x{engine.tile[1]}: leave `tile` out")
     side = min(engine.tile)
-    most = (side - max(1, side // 4)) // 2  # the core keeps a quarter of the window
+    most = (side - max(1, side // 4, grid.stride)) // 2  # the core keeps a quarter of the window
     if not asked and halo > most and (height > engine.tile[0] or width > engine.tile[1]):
-        sees = "farther than its window" if halo >= UNBOUNDED_HALO else f"{halo} pixels around a tile"
+        sees = "its result depends on the whole image" if halo >= UNBOUNDED_HALO else f"looks {halo} pixels around a tile"
         raise MobileSRError(
-            f"this model runs only at {engine.tile[0]}x{engine.tile[1]} and looks {sees}, so tiles would show seams: convert it with a "
+            f"this model runs only at {engine.tile[0]}x{engine.tile[1]} and {sees}, so tiles would show seams: convert it with a "
             f"larger tile, or accept them with `halo` {most}"
         )
-    return plan_fixed_tiles(height, width, engine.tile, halo if asked else min(halo, most))
+    return plan_fixed_tiles(height, width, engine.tile, halo if asked else min(halo, most), grid.stride)
 
 
-def _whole(height: int, width: int, engine: Engine) -> TilePlan:
+def _whole(height: int, width: int, engine: Engine, grid: Grid) -> TilePlan:
     """One tile, for a network whose result depends on all of the image."""
     if _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * height * width > _WHOLE_MEMORY:
         raise MobileSRError(
             f"the network looks at the whole image, and {width}x{height} pixels at once would take over {_WHOLE_MEMORY >> 30} GiB: give a "
             "smaller photo, or accept seams between tiles with `halo` 64"
         )
-    return plan_tiles(height, width, max(height, width), 0)
+    return plan_tiles(height, width, max(height, width), 0, Grid(grid.multiple, grid.multiple))
 
 
-def _run_any_size(engine: Engine, window: np.ndarray) -> np.ndarray:
-    """Run a window; one smaller than a fixed engine's is filled up by reflection and the result cropped."""
+def run_filled(engine: Engine, window: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Run a window; one smaller than `size` is filled up by reflection at the bottom and the right, and the result cropped."""
     height, width, _ = window.shape
-    if engine.resizable or (height, width) == engine.tile:
+    if (height, width) == size:
         return engine.run(window)
-    padding = ((0, engine.tile[0] - height), (0, engine.tile[1] - width), (0, 0))
-    return engine.run(np.pad(window, padding, mode="reflect"))[: height * engine.scale, : width * engine.scale]
+    filled = np.pad(window, ((0, size[0] - height), (0, size[1] - width), (0, 0)), mode="reflect")
+    return engine.run(filled)[: height * engine.scale, : width * engine.scale]
 
 
 def _stream(
@@ -261,7 +262,7 @@ def _stream(
                 coming = read_pool.submit(next, bands)
             for column in plan.columns:
                 window = rows[:, column.start : column.stop]
-                result = upscale_window(window, kind, lambda values: _run_any_size(engine, values), scale, seen)
+                result = upscale_window(window, kind, lambda values: run_filled(engine, values, plan.window), scale, seen)
                 waiting.append(write_pool.submit(finish, result, row, column))
                 del result
                 while len(waiting) > _WAITING_RESULTS:
@@ -285,10 +286,11 @@ def _core(row: Span, column: Span) -> tuple[slice, slice]:
 
 def _bands(reader: ImageReader, plan: TilePlan) -> Iterator[np.ndarray]:
     """Read the windows' rows; rows that two bands share are kept, never read twice."""
-    have = reader.read(plan.rows[0].size)
+    height = reader.kind.height  # a window may end beyond the image
+    have = reader.read(min(plan.rows[0].size, height))
     yield have
     for before, row in zip(plan.rows, plan.rows[1:]):
-        have = np.concatenate([have[row.start - before.start :], reader.read(row.stop - before.stop)])
+        have = np.concatenate([have[row.start - before.start :], reader.read(min(row.stop, height) - min(before.stop, height))])
         yield have
 
 

@@ -2,7 +2,9 @@
 
 A window is a core plus a halo of real neighbouring pixels. At the image's border the window is shifted inward instead of being padded with
 invented pixels, so the network meets the same border that it would meet on the whole image. All windows of one image have one shape: the
-engine allocates once. All numbers are low-resolution pixels but those of `Span.kept`; everything is pure.
+engine allocates once. A network that sees an image in blocks (a stride inside) gets windows that start at multiples of the block; their
+sides leave the same rest as the image's, so that the last of them ends where the image does and none is shifted to another phase.
+All numbers are low-resolution pixels but those of `Span.kept`; everything is pure.
 """
 
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ class Span:
 
     Attributes:
         start: first pixel of the window.
-        size: pixels in the window.
+        size: pixels in the window; it may end beyond the image, where it is filled up by reflection.
         core_start: first pixel whose result is kept.
         core_stop: one past the last pixel whose result is kept.
     """
@@ -61,8 +63,28 @@ class TilePlan:
         return ((row, column) for row in self.rows for column in self.columns)
 
 
-def plan_tiles(height: int, width: int, tile: int | tuple[int, int], halo: int) -> TilePlan:
-    """Plan windows for an engine that takes any window shape.
+@dataclass(frozen=True)
+class Grid:
+    """What a network wants of its windows, low-resolution pixels.
+
+    Attributes:
+        stride: they start at multiples of it.
+        multiple: their sides are multiples of it; divides `stride`.
+    """
+
+    stride: int = 1
+    multiple: int = 1
+
+    def padded(self, length: int) -> int:
+        """The side of an image, filled up to what the network can run on."""
+        return -(-length // self.multiple) * self.multiple
+
+
+FREE = Grid()
+
+
+def plan_tiles(height: int, width: int, tile: int | tuple[int, int], halo: int, grid: Grid = FREE) -> TilePlan:
+    """Plan windows for an engine that takes any window shape, or any of a multiple.
 
     The number of windows is that of cores of `tile` pixels; the cores are then made equally large, so that the last window of a row does
     not repeat the work of the one before it. An image that fits in one window is one window of its own size: the whole-image result.
@@ -70,8 +92,9 @@ def plan_tiles(height: int, width: int, tile: int | tuple[int, int], halo: int) 
     Args:
         height: image height, low-resolution pixels.
         width: image width, low-resolution pixels.
-        tile: side of the core, or (height, width) of it, low-resolution pixels.
+        tile: side of the core, or (height, width) of it, low-resolution pixels; a core is enlarged to the grid's stride.
         halo: real pixels around the core that the network sees but whose result is not kept.
+        grid: the network's.
 
     Returns:
         The plan; its cores cover the image exactly once.
@@ -82,30 +105,35 @@ def plan_tiles(height: int, width: int, tile: int | tuple[int, int], halo: int) 
     tile_height, tile_width = (tile, tile) if isinstance(tile, int) else tile
     _check(tile_height, halo)
     _check(tile_width, halo)
-    return TilePlan(_even_spans(height, tile_height, halo), _even_spans(width, tile_width, halo))
+    return TilePlan(_even_spans(height, tile_height, halo, grid), _even_spans(width, tile_width, halo, grid))
 
 
-def plan_fixed_tiles(height: int, width: int, window: tuple[int, int], halo: int) -> TilePlan:
+def plan_fixed_tiles(height: int, width: int, window: tuple[int, int], halo: int, stride: int = 1) -> TilePlan:
     """Plan windows for an engine whose window shape cannot be changed.
 
-    An axis shorter than the window becomes one span of the axis' own length: whoever runs it has to fill the window up (by reflection) and
-    to crop the result; that is the only case in which the network sees pixels that the image does not have.
+    A window that ends beyond the image is filled up by reflection, and the result cropped: on an axis shorter than the window, and where
+    the last window would else start between two multiples of the stride. In these cases alone the network sees pixels that the image
+    does not have.
 
     Args:
         height: image height, low-resolution pixels.
         width: image width, low-resolution pixels.
         window: the engine's (height, width), low-resolution pixels.
-        halo: as in `plan_tiles`; must leave a core inside the window.
+        halo: as in `plan_tiles`; must leave a core of a stride inside the window.
+        stride: of the network.
 
     Returns:
         The plan; its cores cover the image exactly once.
 
     Raises:
-        MobileSRError: twice the halo is not smaller than the window.
+        MobileSRError: twice the halo leaves less than a stride of the window.
     """
-    for side in window:
-        _check(side - 2 * halo, halo)
-    return TilePlan(_spans(height, window[0], halo), _spans(width, window[1], halo))
+    spans = []
+    for length, side in zip((height, width), window):
+        _check((side - 2 * halo) // stride, halo)
+        filled = max(side, length + (side - length) % stride)
+        spans.append(_spans(length, filled, side, halo, stride))
+    return TilePlan(*spans)
 
 
 def _check(core: int, halo: int) -> None:
@@ -115,18 +143,24 @@ def _check(core: int, halo: int) -> None:
         raise MobileSRError(f"a halo of {halo} pixels leaves a core of {core}: give a smaller `halo` or a tile of 1 pixel or more")
 
 
-def _even_spans(length: int, core: int, halo: int) -> tuple[Span, ...]:
+def _even_spans(length: int, core: int, halo: int, grid: Grid) -> tuple[Span, ...]:
+    filled = grid.padded(length)
     # The image's border needs no halo, so n cores and two halos cover n * core + 2 * halo pixels.
-    count = max(1, -(-(length - 2 * halo) // core))
-    even_core = -(-(length - 2 * halo) // count)
-    return _spans(length, even_core + 2 * halo if count > 1 else length, halo)
+    count = max(1, -(-(filled - 2 * halo) // core))
+    if count == 1:
+        return _spans(length, filled, filled, halo, grid.stride)
+    even_core = -(-(filled - 2 * halo) // count)
+    window = max(even_core, grid.stride) + 2 * halo
+    window += (filled - window) % grid.stride  # of the same rest as the image
+    return _spans(length, filled, min(window, filled), halo, grid.stride)
 
 
-def _spans(length: int, window: int, halo: int) -> tuple[Span, ...]:
-    if length <= window:
-        return (Span(0, length, 0, length),)
-    core = window - 2 * halo
-    count = -(-(length - 2 * halo) // core)
-    starts = [min(index * core, length - window) for index in range(count)]
-    edges = [0, *(start + halo for start in starts[1:]), length]
+def _spans(length: int, filled: int, window: int, halo: int, stride: int) -> tuple[Span, ...]:
+    """Spans of `window` pixels over a side of `length` that is filled up to `filled`, a multiple of the stride above the window."""
+    if filled <= window:
+        return (Span(0, filled, 0, length),)
+    core = (window - 2 * halo) // stride * stride
+    count = 1 + -(-(filled - window) // core)
+    starts = [min(index * core, filled - window) for index in range(count)]
+    edges = [0, *(start + halo for start in starts[1:] if start + halo < length), length]
     return tuple(Span(start, window, first, last) for start, first, last in zip(starts, edges, edges[1:]))

@@ -1,9 +1,11 @@
 """Upscaling from Python: an array, or a photo file, by any model."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
+from conversion.engines.base import Engine
 from conversion.source import ModelLike, ModelSource
 from conversion.upscaling.pipeline import UpscaleOptions, upscale_array, upscale_file
 from keras_models.system.errors import ImageError
@@ -18,7 +20,7 @@ def upscale(
 
     Args:
         image: (h, w, 3) RGB, uint8, or float32 in [0, 1].
-        model: a preset's name, a path, or a network; what is no .tflite is converted once and kept in the user's cache.
+        model: a preset's name, a path, or a network; what is no .tflite or .onnx is converted once and kept in the user's cache.
         tile: side of a tile's core, low-resolution pixels; None for the default.
         halo: real pixels around the core, low-resolution pixels; None for what the network needs.
         threads: CPU threads, None for all cores.
@@ -37,10 +39,9 @@ def upscale(
     """
     if image.ndim != 3 or image.shape[-1] != 3 or image.dtype not in (np.uint8, np.float32) or 0 in image.shape:
         raise ImageError(f"an image of shape {image.shape}, {image.dtype}: give (h, w, 3) RGB, uint8 or float32 in [0, 1]")
-    from conversion.engines.whole_image import open_engine
     from keras_models.metrics import to_uint8
 
-    engine = open_engine(ModelSource.of(model).tflite(), threads)
+    engine = _opened(model, threads)
     if image.dtype == np.uint8:
         return to_uint8(upscale_array(image.astype(np.float32) / 255, engine, tile, halo))
     return upscale_array(image, engine, tile, halo).clip(0, 1)
@@ -75,6 +76,12 @@ def upscale_photo(
         ...     Image.open(f"{folder}/large.png").size
         (32, 24)
     """
-    from conversion.engines.whole_image import open_engine
+    upscale_file(Path(source), Path(target), _opened(model, threads), options)
 
-    upscale_file(Path(source), Path(target), open_engine(ModelSource.of(model).tflite(), threads), options)
+
+def _opened(model: ModelLike, threads: int | None) -> Engine:
+    """The engine of a model; what a user should know of it is warned of."""
+    engine = ModelSource.of(model).engine(threads)
+    for note in engine.notes:
+        warnings.warn(note, stacklevel=3)
+    return engine

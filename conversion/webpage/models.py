@@ -80,6 +80,13 @@ def _from_tflite(label: str, path: Path, side: int) -> PageModel:
             f"{label}: looks at the whole photo before it enlarges a part, and a page sees one tile at a time: "
             "use `mobile-sr upscale`"
         )
+    if engine.stride > 1:
+        raise ModelError(
+            f"{label}: sees photos in blocks of {engine.stride} pixels, and a page's tiles begin anywhere: use `mobile-sr upscale`"
+        )
+    if engine.channels != 3 or not engine.colours.values.plain:
+        values = "brightness alone" if engine.channels != 3 else engine.colours.values.as_text()
+        raise ModelError(f"{label}: takes {values}, a page RGB in 0..1: use `mobile-sr upscale`")
     for what, dtype in (("takes", engine.input_dtype), ("gives", engine.output_dtype)):
         if dtype != np.float32:
             raise ModelError(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from conversion.android_export import add_to_android
 from conversion.engines.cpu import CpuEngine
-from conversion.model_card import Card
+from conversion.model_card import Card, made_card
 from conversion.tflite.file import read_tflite
 from keras_models.system.errors import ConversionError
 
@@ -41,3 +41,13 @@ def test_foreign_list_is_left_alone(card, converted, tmp_path):
     with pytest.raises(ConversionError, match="not a models.json"):
         add_to_android(card, converted("LKDN-S_x4"), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["models.json"]
+
+
+@pytest.mark.parametrize(("facts", "words"), [({"stride": 4}, "blocks of 4 pixels"), ({"halo": 1 << 20}, "whole image")])
+def test_networks_whose_tiles_the_app_would_cut_wrong_are_refused(facts, words, tiny_model, tmp_path):
+    known = dict.fromkeys(("name", "family", "recipe", "source", "weights_sha256"), "x")
+    numbers = {"scale": 2, "halo": 8, "receptive_radius": None, "parameters": 1, "multi_adds": 1, "tools": {}}
+    card = made_card({}, (16, 16), **known, **numbers | facts)
+    with pytest.raises(ConversionError, match=words):
+        add_to_android(card, tiny_model("random"), tmp_path / "assets")
+    assert not (tmp_path / "assets").exists()

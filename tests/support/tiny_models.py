@@ -20,9 +20,9 @@ class FakeEngine:
 
     bytes_per_pixel = 4000.0  # as a network that allows the smallest default tile
 
-    def __init__(self, function, scale=SCALE, tile=(TILE, TILE), resizable=True):
-        self.function, self.scale, self.tile, self.resizable = function, scale, tile, resizable
-        self.passes, self.halo = 1, 32
+    def __init__(self, function, scale=SCALE, tile=(TILE, TILE), resizable=True, multiple=1):
+        self.function, self.scale, self.tile, self.resizable, self.multiple = function, scale, tile, resizable, multiple
+        self.passes, self.halo, self.stride = 1, 32, multiple
         self.windows = []
 
     def run(self, window_nhwc):
@@ -58,24 +58,28 @@ def _nearest_graph(image):
     return {"upscaled": tf.nn.depth_to_space(tf.nn.conv2d(image, kernel, 1, "SAME"), SCALE)}
 
 
-def _random_graph(image):
-    """Three random 5x5 convolutions: what a tile loses at its border is large."""
+def _detail(image):
+    """Three random 5x5 convolutions that see no flat colour: what a tile loses at its border is large."""
     import tensorflow as tf
 
     random = np.random.default_rng(7)
     features = image
     for before, after in ((3, 8), (8, 8), (8, 12)):
-        kernel = random.normal(0, (25 * before) ** -0.5, (5, 5, before, after)).astype(np.float32)
-        features = tf.nn.relu(tf.nn.conv2d(features, kernel, 1, "SAME") + 0.1)
-    return {"upscaled": tf.nn.depth_to_space(features, SCALE)}
+        kernel = random.normal(0, 1.4 * (25 * before) ** -0.5, (5, 5, before, after)).astype(np.float32)
+        features = tf.nn.conv2d(features, kernel - kernel.mean(axis=(0, 1)), 1, "SAME")
+        features = tf.nn.relu(features) if after == 8 else features
+    return tf.nn.depth_to_space(features, SCALE)
+
+
+def _random_graph(image):
+    return {"upscaled": _detail(image) + _nearest_graph(image)["upscaled"]}
 
 
 def _fixed_graph(image):
-    """A skip connection by a resize to a size that is written into the graph: the file cannot be resized."""
+    """The same, its skip connection a resize to a size that is written into the graph: the file cannot be resized."""
     import tensorflow as tf
 
-    skip = tf.image.resize(image, (TILE * SCALE, TILE * SCALE), method="nearest")
-    return {"upscaled": _random_graph(image)["upscaled"] + skip}
+    return {"upscaled": _detail(image) + tf.image.resize(image, (TILE * SCALE, TILE * SCALE), method="nearest")}
 
 
 def _classifier_graph(image):

@@ -26,7 +26,7 @@ class HostRun:
 
     Attributes:
         file: as given.
-        engine: "cpu", or the Vulkan adapter that ran it in single or half precision.
+        engine: "cpu", "onnxruntime" for an .onnx, or the Vulkan adapter that ran it in single or half precision.
         threads: CPU threads, None on a GPU.
         tile: "HxW", low-resolution pixels.
         init_ms: opening the file and preparing the size, milliseconds; on a GPU compiling.
@@ -113,7 +113,7 @@ class HostJob:
     """What to measure.
 
     Attributes:
-        files: .tflite files.
+        files: .tflite and .onnx files.
         threads: CPU threads to try.
         tiles: (height, width) to try, low-resolution pixels; None in it is the file's own.
         runs: timed runs of each.
@@ -140,11 +140,15 @@ def refuse_below_one(runs: int, threads: Sequence[int]) -> None:
 
 
 def has_free_size(file: Path) -> bool:
-    """Whether a .tflite takes pictures of any height or width: then the size that it stores, mostly 1x1, says nothing.
+    """Whether a file takes pictures of any height or width: then the size that it stores, mostly 1x1, says nothing.
 
     Raises:
         ModelError: the file cannot be read.
     """
+    if file.suffix.lower() == ".onnx":
+        from conversion.engines.onnx_proof import prove_onnx
+
+        return prove_onnx(file).resizable
     from conversion.tflite.check import read_checked
 
     graph = read_checked(file)[1].subgraphs[0]
@@ -197,10 +201,14 @@ def _on_cpu(file: Path, threads: int, tile: tuple[int, int] | None, job: HostJob
     limit_s = RUN_LIMIT_S * (job.runs + 2) + PHOTO_LIMIT_S * (job.photo is not None)
     try:
         facts = call(Task("conversion.measuring.benchmark.worker:measure", setting, limit_s, ModelError))
-        return HostRun(str(file), "cpu", threads, **facts)
+        return HostRun(str(file), _engine_of(file), threads, **facts)
     except MobileSRError as error:
         shown = "own" if tile is None else f"{tile[0]}x{tile[1]}"
-        return HostRun(str(file), "cpu", threads, shown, problem=f"tile {shown}: {error}")
+        return HostRun(str(file), _engine_of(file), threads, shown, problem=f"tile {shown}: {error}")
+
+
+def _engine_of(file: Path) -> str:
+    return "onnxruntime" if file.suffix.lower() == ".onnx" else "cpu"
 
 
 def _machine() -> str:

@@ -1,4 +1,4 @@
-"""Measures one .tflite at one setting, in a process of its own: the largest resident memory is a process'."""
+"""Measures one .tflite or .onnx at one setting, in a process of its own: the largest resident memory is a process'."""
 
 import sys
 import time
@@ -26,7 +26,7 @@ def measure(file: str, threads: int, tile: list[int] | None, runs: int, photo: s
     """Times one file; the keys are fields of `conversion.measuring.benchmark.host.HostRun`.
 
     Args:
-        file: a .tflite; every input is fed random numbers.
+        file: a .tflite or .onnx; every input is fed random numbers.
         threads: CPU threads.
         tile: (height, width), None for the file's own.
         runs: timed runs, after the first.
@@ -35,16 +35,18 @@ def measure(file: str, threads: int, tile: list[int] | None, runs: int, photo: s
     Raises:
         ValueError: LiteRT cannot run the file at this size (or a RuntimeError).
     """
+    if file.lower().endswith(".onnx"):
+        return _measure_onnx(file, threads, tile, runs, photo)
     from ai_edge_litert.interpreter import Interpreter
 
     begun = time.perf_counter()
     interpreter = Interpreter(file, num_threads=threads)
-    image = next((t for t in interpreter.get_input_details() if len(t["shape"]) == 4 and t["shape"][-1] == 3), None)
+    image = next((t for t in interpreter.get_input_details() if len(t["shape"]) == 4 and t["shape_signature"][-1] in (1, 3)), None)
     if image is None:
-        raise ValueError("no input [1, h, w, 3]: not a network of images")
+        raise ValueError("no input [1, h, w, 3] or [1, h, w, 1]: not a network of images")
     height, width = tile or map(int, image["shape"][1:3])
     if tile:
-        interpreter.resize_tensor_input(image["index"], (1, height, width, 3), strict=False)
+        interpreter.resize_tensor_input(image["index"], (1, height, width, int(image["shape_signature"][-1])), strict=False)
     interpreter.allocate_tensors()
     opened = time.perf_counter()
     random = np.random.default_rng(0)
@@ -68,22 +70,49 @@ def measure(file: str, threads: int, tile: list[int] | None, runs: int, photo: s
     }
 
 
+def _measure_onnx(
+    file: str, threads: int, tile: list[int] | None, runs: int, photo: str | None
+) -> dict[str, float | int | str | None]:
+    """`measure` by onnxruntime."""
+    from conversion.engines.onnx_engine import OnnxEngine
+
+    begun = time.perf_counter()
+    engine = OnnxEngine(file, threads)
+    opened = time.perf_counter()
+    height, width = tile or engine.tile
+    window = np.random.default_rng(0).random((height, width, engine.channels), np.float32)
+    seconds = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        engine.infer(window)
+        seconds.append(time.perf_counter() - start)
+    return {
+        "tile": f"{height}x{width}",
+        "init_ms": (opened - begun) * 1e3,
+        "first_ms": seconds[0] * 1e3,
+        **statistics(seconds[1:], height * width),
+        "peak_mb": _peak_mb(),
+        "photo_mp_s": None if photo is None else photo_speed(file, threads, tile, Path(photo)),
+    }
+
+
 def photo_speed(file: str, threads: int, tile: list[int] | None, photo: Path) -> float:
     """Low-resolution megapixels a second of `upscale_file`, reading and writing included.
 
     Args:
-        file: a .tflite.
+        file: a .tflite or .onnx.
         threads: CPU threads.
         tile: its larger side is the tiles' core, None for the default.
         photo: an image file.
     """
     import tempfile
 
-    from conversion.engines.whole_image import open_engine
+    from conversion.source import ModelSource
     from conversion.upscaling.images import ImageReader
     from conversion.upscaling.pipeline import UpscaleOptions, upscale_file
 
-    engine, kind = open_engine(file, threads), ImageReader(photo).kind
+    engine, kind = ModelSource.of(file).engine(threads), ImageReader(photo).kind
+    _ = engine.view, engine.colours  # measured on a foreign file once, and remembered: no part of a photo's time
     options = UpscaleOptions(tile=max(tile) if tile and engine.resizable else None)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()

@@ -62,7 +62,16 @@ def recipes_of(subject: Subject, calibration: str | Path | None) -> tuple[str, .
     """The recipes that a page tries: none for a file that is converted already."""
     if subject.converted:
         return ()
-    return tuple(name for name, recipe in RECIPES.items() if calibration is not None or not recipe.needs_photos)
+    foreign = _foreign(subject)
+    return tuple(
+        name
+        for name, recipe in RECIPES.items()
+        if (calibration is not None or not recipe.needs_photos) and (recipe.converts_onnx or not foreign)
+    )
+
+
+def _foreign(subject: Subject) -> bool:
+    return ModelSource.of(subject.model).kind == "onnx"
 
 
 def gather_facts(
@@ -80,7 +89,7 @@ def gather_facts(
         data: folder that quality is measured on.
         calibration: photos that the integer recipes are fitted to; None leaves those recipes out.
         folder: where the files go.
-        tile: (H, W) that is timed, low-resolution pixels; a .tflite is timed at its own.
+        tile: (H, W) that is timed, low-resolution pixels; a .tflite, and what an .onnx became, is timed at its own.
         step: called after each conversion, after timing, and after measuring each file.
 
     Raises:
@@ -88,7 +97,7 @@ def gather_facts(
     """
     folder.mkdir()
     files, notes = _files(subject, calibration, folder, step)
-    rows, times = measure_files(files, data, None if subject.converted else tile, RUNS, step)
+    rows, times = measure_files(files, data, None if subject.converted or _foreign(subject) else tile, RUNS, step)
     inspections = {recipe: inspect_tflite(path) for recipe, path in files.items()}
     card = next(iter(inspections.values())).card
     card = card if isinstance(card, dict) else {}

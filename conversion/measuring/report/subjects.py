@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from conversion.source import ModelSource
 from keras_models.system.errors import ModelError
@@ -33,10 +32,10 @@ def open_subjects(models: Sequence[str]) -> tuple[Subject, ...]:
     """Opens every model once.
 
     Args:
-        models: presets, .keras files, checkpoints or .tflite files.
+        models: presets, .keras files, checkpoints, .tflite or .onnx files.
 
     Raises:
-        MobileSRError: one cannot be read, is an .onnx or was given twice, or their scales differ.
+        MobileSRError: one cannot be read or was given twice, or their scales differ.
     """
     subjects = tuple(Subject(model, label, _scale(model)) for model, label in zip(models, labels_of(models)))
     refuse_other_scales({subject.label: subject.scale for subject in subjects})
@@ -75,7 +74,4 @@ def refuse_other_scales(scales: Mapping[str, int]) -> None:
 
 
 def _scale(model: str) -> int:
-    source = ModelSource.of(model)
-    if source.kind == "onnx":
-        raise ModelError(f"{model}: convert it first (mobile-sr convert {Path(model).name} -o x.tflite) and give the .tflite")
-    return source.predictor().scale
+    return ModelSource.of(model).predictor().scale

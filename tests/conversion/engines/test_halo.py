@@ -10,7 +10,7 @@ from support.tiny_models import convert as convert_function
 from conversion.convert_model import convert
 from conversion.engines.base import DEFAULT_HALO, UNBOUNDED_HALO
 from conversion.engines.cpu import CpuEngine
-from conversion.engines.proof import declared_halo
+from conversion.engines.proof import declared_view
 from conversion.tflite.file import read_tflite, with_metadata
 from conversion.upscaling.pipeline import upscale_array
 from keras_models.lkdn import LKDN
@@ -68,20 +68,29 @@ def test_a_card_of_a_small_tile_does_not_hide_the_need(tmp_path):
     assert card.halo == 32 and CpuEngine(tmp_path / "small.tflite", 1).halo == 32
 
 
+OWN = {"family": "LKDN"}
+
+
 @pytest.mark.parametrize(
-    ("card", "halo"),
+    ("card", "view"),
     [
-        ({"version": 2, "halo": 8}, 8),
-        ({"version": 1, "halo": 16}, DEFAULT_HALO),  # cut by the tile in that version
-        ({"version": 1, "halo": 64}, 64),
-        ({"halo": "16"}, None),
-        ({"halo": True}, None),
-        ({"halo": -1}, None),
-        ({}, None),
+        ({"version": 2, "halo": 8} | OWN, (8, 1)),
+        ({"version": 2, "halo": 8, "stride": 2}, (8, 2)),
+        ({"version": 2, "halo": 8, "family": "unknown", "stride": 1}, (8, 1)),
+        ({"version": 1, "halo": 16} | OWN, (DEFAULT_HALO, 1)),  # cut by the tile in that version
+        ({"version": 1, "halo": 64} | OWN, (64, 1)),
+        ({"version": 2, "halo": 8, "family": "unknown"}, (None, 1)),  # made when nobody looked for blocks
+        ({"version": 2, "halo": 8}, (None, 1)),
+        ({"halo": 8, "stride": 0}, (None, 1)),
+        ({"halo": 8, "stride": "2"} | OWN, (None, 1)),
+        ({"halo": "16"} | OWN, (None, 1)),
+        ({"halo": True} | OWN, (None, 1)),
+        ({"halo": -1} | OWN, (None, 1)),
+        ({}, (None, 1)),
     ],
 )
-def test_declared_halo(card, halo):
-    assert declared_halo(card) == halo
+def test_declared_view(card, view):
+    assert declared_view(card) == view
 
 
 def test_a_network_of_the_whole_image_runs_whole_or_not_at_all(tmp_path, image, monkeypatch):
@@ -113,7 +122,9 @@ def test_the_file_is_parsed_once(far, monkeypatch):
 
 def test_a_file_with_a_card_measures_nothing(far, tmp_path, monkeypatch):
     path = tmp_path / "carded.tflite"
-    path.write_bytes(with_metadata(far.read_bytes(), {"version": 2, "halo": 40}))
-    assert read_tflite(path).card == {"version": 2, "halo": 40}
-    monkeypatch.setattr("conversion.engines.cpu.measure_halo", lambda engine: pytest.fail("measured"))
-    assert CpuEngine(path, 1).halo == 40
+    card = {"version": 2, "halo": 40, "stride": 4}
+    path.write_bytes(with_metadata(far.read_bytes(), card))
+    assert read_tflite(path).card == card
+    monkeypatch.setattr("conversion.engines.known.measure_view", lambda engine: pytest.fail("measured"))
+    engine = CpuEngine(path, 1)
+    assert (engine.halo, engine.stride) == (40, 4)

@@ -332,7 +332,7 @@ BAD = {
     "no photos in it": lambda folder, out: ([folder / "tiny.keras"], folder / "photos", out / "p.html", out),
     "no such preset or file": lambda folder, out: (["nosuch"], folder / "photos", out / "p.html", None),
     "given twice": lambda folder, out: ([folder / "tiny.keras"] * 2, folder / "photos", out / "p.html", None),
-    "convert it first": lambda folder, out: (["net.onnx"], folder / "photos", out / "p.html", None),
+    "no such file": lambda folder, out: (["net.onnx"], folder / "photos", out / "p.html", None),
     "cannot be written": lambda folder, out: ([folder / "tiny.keras"], folder / "photos", out / "no/p.html", None),
     "models of one scale": lambda folder, out: ([folder / "tiny.keras", wrong_scale(folder)], folder / "photos", out / "p.html", None),
 }

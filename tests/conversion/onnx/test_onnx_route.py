@@ -12,7 +12,7 @@ from support.command_line import one_line_error, run
 from support.graphs import oihw_weights
 
 from conversion.engines.cpu import CpuEngine
-from conversion.engines.halo import measure_halo
+from conversion.engines.view import View, measure_view
 from conversion.measuring.inspection import inspect_tflite
 from conversion.onnx import route as onnx_route
 from conversion.onnx import worker as onnx_worker
@@ -93,9 +93,9 @@ BAD = {
     "control flow": (branch, "control flow"),
     "foreign domain": (alien, "not standard|cannot run"),
     "two outputs": (lambda p: tiny(p, [node("Split", "x", "y z", axis=2, num_outputs=2)], opset=18, outputs=("y", "z")), "2 outputs"),
-    "channels last": (lambda p: tiny(p, [node("Relu", "x")], shape=(1, 64, 64, 3)), "channels first"),
-    "one channel": (lambda p: tiny(p, [node("Relu", "x")], shape=(1, 1, 64, 64)), "need 1x3"),
-    "half precision": (lambda p: tiny(p, [node("Relu", "x")], dtype=TensorProto.FLOAT16), "FLOAT16"),
+    "two channels": (lambda p: tiny(p, [node("Relu", "x")], shape=(1, 2, 64, 64)), "need 3 channels, or 1"),
+    "integers": (lambda p: tiny(p, [node("Neg", "x")], dtype=TensorProto.INT32), "its input is INT32"),
+    "channels last, another size": (lambda p: tiny(p, [node("Relu", "x")], shape=(1, 64, 48, 3)), "give --tile 64x48"),
     "another size": (lambda p: tiny(p, shape=(1, 3, 24, 24)), "give --tile 24x24"),
     "not super-resolution": (lambda p: tiny(p, [node("ReduceMean", "x", axes=[2, 3], keepdims=1)]), "not super-resolution"),
     "runs only at its size": (lambda p: tiny(p, [node("Add", "x c")], c=weights(1, 3, 9, 9)), "cannot run it|do not fit"),
@@ -176,7 +176,14 @@ def test_a_conversion_that_differs_is_refused(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*x.*"))
 
 
-@pytest.mark.parametrize(("arguments", "words"), [({"target": "x.bin"}, "must end in .tflite"), ({"recipe": "int8"}, "float32 or float16")])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"target": "x.bin"}, "must end in .tflite"),
+        ({"recipe": "int16x8"}, "float32 or float16 or int8"),
+        ({"recipe": "int8"}, "is fitted to photos"),
+    ],
+)
 def test_bad_arguments(arguments, words, tmp_path):
     target = tmp_path / arguments.pop("target", "x.tflite")
     with pytest.raises(ConversionError, match=words):
@@ -191,8 +198,8 @@ def test_bad_file_on_the_command_line(tmp_path):
 
 def test_halo_is_measured(tiny_model):
     """Three random 5x5 convolutions see 6 pixels; a nearest-neighbour file sees none."""
-    assert measure_halo(CpuEngine(tiny_model("random"), 1)) == 8
-    assert measure_halo(CpuEngine(tiny_model("nearest"), 1)) == 0
+    assert measure_view(CpuEngine(tiny_model("random"), 1)) == View(8, 1)
+    assert measure_view(CpuEngine(tiny_model("nearest"), 1)) == View(0, 1)
 
 
 def check_reference(name, reference, folder, like, recipe="float32"):

@@ -4,22 +4,27 @@ import numpy as np
 import pytest
 from support.tiny_models import FakeEngine, nearest
 
-from conversion.upscaling.tiles import plan_fixed_tiles, plan_tiles
+from conversion.upscaling.tiles import FREE, Grid, plan_fixed_tiles, plan_tiles
 from keras_models.system.errors import MobileSRError
 
 LENGTHS = [1, 2, 7, 31, 32, 33, 63, 64, 65, 97, 101, 200, 509, 1000]
+GRIDS = [Grid(2), Grid(8), Grid(2, 2), Grid(8, 4), Grid(24, 8), Grid(64, 64)]
 GEOMETRIES = [(1, 0), (16, 0), (16, 3), (16, 16), (64, 24), (100, 63)]
 
 
-def assert_sound(spans, length, halo):
-    """Cores cover the axis once, windows lie inside of the image, all of one size, and every core has its halo or the image's border."""
+def assert_sound(spans, length, halo, grid=FREE, filled=None):
+    """Cores cover the axis once, windows lie inside of the filled image, all of one size and on the grid, and every core has its halo or
+    the image's border.
+    """
+    filled = filled or grid.padded(length)
     covered = np.zeros(length, int)
     for span in spans:
         covered[span.core_start : span.core_stop] += 1
-        assert span.start >= 0 and span.stop <= length
+        assert span.start >= 0 and span.stop <= filled
         assert span.size == spans[0].size
+        assert span.start % grid.stride == 0 and span.size % grid.multiple == 0
         assert span.start == 0 or span.core_start - span.start >= halo
-        assert span.stop == length or span.stop - span.core_stop >= halo
+        assert span.stop == filled or span.stop - span.core_stop >= halo
         assert span.core_stop > span.core_start
     assert (covered == 1).all()
 
@@ -32,9 +37,23 @@ def test_spans_are_sound(length, geometry):
     assert_sound(plan.columns, length + 5, halo)
     assert max(plan.window) <= core + 2 * halo
     fixed = plan_fixed_tiles(length, length + 5, (core + 2 * halo, core + 2 * halo + 1), halo)
-    assert_sound(fixed.rows, length, halo)
-    assert_sound(fixed.columns, length + 5, halo)
-    assert fixed.rows[0].size == min(length, core + 2 * halo)
+    assert_sound(fixed.rows, length, halo, filled=max(length, core + 2 * halo))
+    assert_sound(fixed.columns, length + 5, halo, filled=max(length + 5, core + 2 * halo + 1))
+    assert fixed.rows[0].size == core + 2 * halo
+
+
+@pytest.mark.parametrize(("length", "geometry", "grid"), itertools.product(LENGTHS, GEOMETRIES, GRIDS))
+def test_windows_stand_on_the_grid(length, geometry, grid):
+    core, halo = geometry
+    plan = plan_tiles(length, length + 5, core, halo, grid)
+    assert_sound(plan.rows, length, halo, grid)
+    assert_sound(plan.columns, length + 5, halo, grid)
+    assert plan.rows[0].size % grid.stride == grid.padded(length) % grid.stride, "the last window ends as the image does"
+    assert max(plan.window) <= max(core, grid.stride) + 2 * halo + grid.stride
+    side = max(core, grid.stride) + 2 * halo
+    fixed = plan_fixed_tiles(length, length, (side, side), halo, grid.stride)
+    assert all(span.start % grid.stride == 0 for span in fixed.rows)
+    assert_sound(fixed.rows, length, halo, Grid(grid.stride), filled=max(side, length + (side - length) % grid.stride))
 
 
 def test_small_image_is_one_window_of_its_own_size():

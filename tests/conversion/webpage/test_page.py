@@ -28,7 +28,7 @@ def network(tiny_model, tmp_path_factory):
     """Random 5x5 convolutions with a halo beyond what they see: wrong tiles show."""
     path = tmp_path_factory.mktemp("network") / "random.tflite"
     path.write_bytes(
-        with_metadata(tiny_model("random").read_bytes(), {"halo": HALO, "name": "random", "licence": "MIT"})
+        with_metadata(tiny_model("random").read_bytes(), {"halo": HALO, "stride": 1, "name": "random", "licence": "MIT"})
     )
     return path
 
@@ -513,7 +513,7 @@ def test_hostile_card_is_only_text(browser, tiny_model, runtime, tmp_path):
     path = tmp_path / "evil.tflite"
     path.write_bytes(
         with_metadata(
-            tiny_model("random").read_bytes(), {"halo": HALO, "licence": evil, "credit": evil, evil: evil}
+            tiny_model("random").read_bytes(), {"halo": HALO, "stride": 1, "licence": evil, "credit": evil, evil: evil}
         )
     )
     model = page_model(str(path), WINDOW)

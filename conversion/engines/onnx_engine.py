@@ -1,0 +1,96 @@
+"""The engine of an .onnx: onnxruntime on the CPU, one window at a time, nothing converted."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from conversion.engines.colours import Colours
+from conversion.engines.known import colours_of, view_of
+from conversion.engines.onnx_proof import open_session, prove_onnx
+from conversion.engines.threads import usable_threads
+from conversion.engines.values import NOTHING_SAID, Said, Values, through
+from conversion.engines.view import View
+from keras_models.system.errors import ModelError, one_line
+
+
+class OnnxEngine:
+    """Opens an .onnx of one image in and one out, channels first or last, of three channels or one, floats of any width or bytes.
+
+    Attributes:
+        path: the file.
+        scale: int, how many times larger the output is.
+        tile: (height, width), the file's own size, low-resolution pixels.
+        channels: 3 for a network of RGB, 1 for one of brightness.
+        resizable: True if the file runs at windows of other sizes.
+        multiple: what their sides must be multiples of.
+        passes: runs of every tile of an image, 1.
+        bytes_per_pixel: what a run takes, a pixel of the window.
+        threads: int, CPU threads used.
+        said: what a user says of its values.
+    """
+
+    passes = 1
+
+    def __init__(self, path: str | Path, threads: int | None = None, said: Said = NOTHING_SAID) -> None:
+        """Open and check the file; arguments and errors are those of `CpuEngine`."""
+        self.path, self.said, self.threads = Path(path), said, usable_threads(threads)
+        self._proof = prove_onnx(self.path)
+        self.scale, self.tile, self.channels = self._proof.scale, self._proof.tile, self._proof.channels
+        self.resizable, self.multiple = self._proof.resizable, self._proof.multiple
+        self.bytes_per_pixel = self._proof.bytes_per_pixel
+        self._session = open_session(self.path, self.threads)
+
+    @cached_property
+    def view(self) -> View:
+        """How it looks at an image, measured on the file."""
+        return view_of(self)
+
+    @property
+    def halo(self) -> int:
+        """Real pixels around a tile's core that the network needs."""
+        return self.view.halo
+
+    @property
+    def stride(self) -> int:
+        """Windows start at multiples of it."""
+        return self.view.stride
+
+    @cached_property
+    def colours(self) -> Colours:
+        """The values that it takes and gives, measured on the file.
+
+        Raises:
+            ModelError: as `conversion.engines.colours.measure_colours`.
+        """
+        given = "0..255" if self._session.get_outputs()[0].type == "tensor(uint8)" else "0..1"
+        return colours_of(self, Values("0..255" if self._proof.dtype == "uint8" else "0..1", given))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of it before its pictures are used."""
+        return (f"{self.path}: {self.colours.note}",) if self.colours.note else ()
+
+    def run(self, window_nhwc: np.ndarray) -> np.ndarray:
+        """Upscale one window: (h, w, 3) float32 RGB in [0, 1] to (scale * h, scale * w, 3) float32, not clipped.
+
+        Raises:
+            ModelError: the window does not fit, or onnxruntime fails.
+        """
+        return through(self.colours.values, self.channels, self.scale, window_nhwc, self.infer)
+
+    def infer(self, window: np.ndarray) -> np.ndarray:
+        """As `run`, on the network's own channels and values: (h, w, channels) float32."""
+        height, width, _ = window.shape
+        if self._proof.dtype == "uint8":
+            window = np.rint(window).clip(0, 255)
+        given = window.transpose(2, 0, 1)[None] if self._proof.channels_first else window[None]
+        try:
+            made = self._session.run(None, {self._proof.name: np.ascontiguousarray(given, self._proof.dtype)})[0][0]
+        except Exception as error:  # onnxruntime's own
+            said = one_line(error)
+            raise ModelError(f"{self.path}: onnxruntime fails on a {height}x{width} image ({said}): try another `tile`") from None
+        result = made.transpose(1, 2, 0) if self._proof.result_channels_first else made
+        if result.shape != (height * self.scale, width * self.scale, self.channels):
+            raise ModelError(f"{self.path}: makes {result.shape} of a {height}x{width} image: not x{self.scale} at every size")
+        return np.asarray(result, np.float32)
