@@ -204,8 +204,8 @@ def _plan(height: int, width: int, engine: Engine, tile: int | None, halo: int |
     if not asked and halo > most and (height > engine.tile[0] or width > engine.tile[1]):
         sees = "its result depends on the whole image" if halo >= UNBOUNDED_HALO else f"looks {halo} pixels around a tile"
         raise MobileSRError(
-            f"this model runs only at {engine.tile[0]}x{engine.tile[1]} and {sees}, so tiles would show seams: convert it with a "
-            f"larger tile, or accept them with `halo` {most}"
+            f"this model runs only at {engine.tile[0]}x{engine.tile[1]} and {sees}, so tiles would show seams: convert or export it "
+            f"for a larger or a free size, or accept them with `halo` {most}"
         )
     return plan_fixed_tiles(height, width, engine.tile, halo if asked else min(halo, most), grid.stride)
 
