@@ -6,7 +6,6 @@ import numpy as np
 
 from conversion.graph.ir import Graph
 from conversion.quantization.channel_split import rounding_noise, split_by_range
-from conversion.quantization.concat_split import split_concatenations
 from conversion.quantization.equalization import equalised
 from conversion.quantization.fake_quant import Ranges, fixed_ranges, range_groups
 from conversion.quantization.fused_tail import merge_tail
@@ -48,11 +47,8 @@ def ranged(graph: Graph, images: np.ndarray) -> tuple[Graph, Trace, Ranges]:
         ConversionError: an operation that has no int8 form here.
     """
     graph = int8_form(graph, images)
-    ranges, traced = find_ranges(graph, images), trace(graph, images[:TRACED])
-    apart = split_concatenations(graph, traced, ranges)
-    if apart.nodes.keys() != graph.nodes.keys():
-        graph, ranges, traced = apart, find_ranges(apart, images), trace(apart, images[:TRACED])
-    split, traced = split_by_range(graph, traced, ranges)
+    ranges = find_ranges(graph, images)
+    split, traced = split_by_range(graph, trace(graph, images[:TRACED]), ranges)
     return split, traced, ranges if split.nodes.keys() == graph.nodes.keys() else find_ranges(split, images)
 
 

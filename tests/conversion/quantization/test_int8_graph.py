@@ -11,7 +11,6 @@ from conversion.graph.from_keras import graph_of
 from conversion.graph.ir import Graph, Node
 from conversion.graph.ops import KERNEL, OPS
 from conversion.quantization.channel_split import rounding_noise, split_by_range
-from conversion.quantization.concat_split import split_concatenations
 from conversion.quantization.equalization import centre, channel_extremes, equalise, equalised
 from conversion.quantization.fake_quant import fixed_ranges, range_groups
 from conversion.quantization.fused_tail import merge_tail
@@ -243,33 +242,6 @@ def test_silu_of_unlike_channels_is_parted_before_any_convolution(nodes):
     assert np.abs(value(parted) - value(graph)).max() <= 1e-5
     after = rounding_noise(parted, traced_parts, find_ranges(parted, IMAGES))
     assert after["s.low"] + after["s.high"] < 0.3 * rounding_noise(graph, traced, ranges)["s"]
-
-
-def joined(nodes, factor):
-    """Three activations, of which one has `factor` times the values of the others, read by one 1x1 convolution."""
-    made = [nodes.conv(f"make{i}", "image", (1, 1, 3, 4)) for i in range(3)]
-    made[0].weights = {key: array * np.float32(factor) for key, array in made[0].weights.items()}
-    parts = [nodes.node(f"g{i}", "gelu", [f"make{i}"], 4, approximate=False) for i in range(3)]
-    cat, read = nodes.node("cat", "concatenate", ["g0", "g1", "g2"], 12, axis=-1), nodes.conv("read", "cat", (1, 1, 12, 3))
-    read.weights["kernel"][:, :, :4] /= np.float32(factor)
-    return Graph([nodes.image(), *made, *parts, cat, read])
-
-
-def test_unlike_parts_of_a_concatenation_are_read_apart(nodes):
-    graph = joined(nodes, 100)
-    traced, ranges = trace(graph, IMAGES), find_ranges(graph, IMAGES)
-    apart = split_concatenations(graph, traced, ranges)
-    assert [n.op for n in apart.nodes.values()][-5:] == ["conv2d", "conv2d", "add", "conv2d", "add"] and "cat" not in apart.nodes
-    assert np.abs(value(apart) - value(graph)).max() <= 1e-5
-    before, after = (rounding_noise(g, trace(g, IMAGES), find_ranges(g, IMAGES)) for g in (graph, apart))
-    assert sum(after[f"g{i}"] for i in range(3)) < 0.01 * sum(before[f"g{i}"] for i in range(3))
-
-
-def test_like_parts_of_a_concatenation_stay_joined(nodes):
-    graph = joined(nodes, 1)
-    for name in ("make1", "make2"):
-        graph.nodes[name].weights = graph.nodes["make0"].weights
-    assert "cat" in split_concatenations(graph, trace(graph, IMAGES), find_ranges(graph, IMAGES)).nodes
 
 
 def gated(nodes):
