@@ -7,7 +7,10 @@ import h5py
 from keras_models.checkpoints.zip_limits import MAX_BYTES
 from keras_models.system.errors import ModelError
 
-_MAX_OBJECTS = 100_000
+_MAX_OBJECTS = 10_000
+"""Groups and arrays; the largest network here has 1,200."""
+_MAX_DEPTH = 16
+"""Of groups in groups: a layer within a layer takes two, and each is found by its whole path."""
 
 
 def copy_weights(source: str, target: str) -> None:
@@ -29,6 +32,8 @@ def copy_weights(source: str, target: str) -> None:
             objects += 1
             if objects > _MAX_OBJECTS:
                 raise ModelError(f"more than {_MAX_OBJECTS:,} arrays and groups")
+            if name.count("/") >= _MAX_DEPTH:
+                raise ModelError(f"groups within groups, over {_MAX_DEPTH} deep")
             if isinstance(item, h5py.Dataset):
                 if item.dtype.kind not in "fiub" or item.external or item.is_virtual:
                     raise ModelError(f"{name[:80]} is no array of numbers that stands in the file itself")
