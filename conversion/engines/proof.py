@@ -17,6 +17,7 @@ import numpy as np
 from conversion.engines.base import DEFAULT_HALO
 from conversion.tflite.file import TFLiteFile, read_tflite
 from conversion.tflite.live_bytes import live_bytes_per_pixel
+from keras_models.checkpoints.zip_limits import MAX_BYTES
 from keras_models.system.atomic_files import atomic_output, cache_folder, make_folder
 from keras_models.system.digest import sha256_of
 from keras_models.system.errors import MobileSRError, ModelError
@@ -73,6 +74,8 @@ def prove(path: Path) -> Proof:
 def _remembered(path: Path) -> Path | None:
     """Where the proof of a file's content by this runtime is kept; None if the file or the cache cannot be used."""
     try:
+        if path.stat().st_size > MAX_BYTES:  # it is refused there, and hashing it would take minutes
+            return None
         folder = cache_folder() / "proven"
         make_folder(folder)
         return folder / f"{sha256_of(path)}-{PROOF_VERSION}-{version('ai-edge-litert')}.json"

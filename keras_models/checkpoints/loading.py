@@ -5,7 +5,6 @@ Keras takes some seconds to import, so it is imported when a file was found and 
 
 from __future__ import annotations
 
-import json
 import tempfile
 import warnings
 import zipfile

@@ -85,7 +85,7 @@ _PLAIN: dict[tuple[str, str], object] = {
 
 
 # The one in Python: C's takes memory by numbers in the file, and hashes any key, which takes for ever with nested tuples.
-class TensorUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
+class TensorUnpickler(pickle._Unpickler):
     """Reads one pickle of a stream of `MAX_PICKLE_BYTES` at most.
 
     Args:
@@ -94,7 +94,7 @@ class TensorUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
         path: what an error calls the file.
     """
 
-    dispatch = {ord(code): pickle._Unpickler.dispatch[ord(code)] for code in (getattr(pickle, name) for name in _OPCODES.split())}  # type: ignore[attr-defined]
+    dispatch = {ord(code): pickle._Unpickler.dispatch[ord(code)] for code in (getattr(pickle, name) for name in _OPCODES.split())}
     stack: list  # these two are of pickle._Unpickler
     pop_mark: Callable[[], list]
 
@@ -182,14 +182,8 @@ class TensorUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
             raise ValueError("a dictionary's key is no name")
         target.update(zip(items[::2], items[1::2]))
 
-    dispatch |= {
-        ord(pickle.SETITEM): load_setitem,
-        ord(pickle.SETITEMS): load_setitems,
-        ord(pickle.APPEND): load_append,
-        ord(pickle.APPENDS): load_appends,
-        ord(pickle.REDUCE): load_reduce,
-        ord(pickle.BUILD): load_build,
-    }
+    dispatch |= {ord(pickle.SETITEM): load_setitem, ord(pickle.SETITEMS): load_setitems, ord(pickle.BUILD): load_build}  # type: ignore[dict-item]
+    dispatch |= {ord(pickle.APPEND): load_append, ord(pickle.APPENDS): load_appends, ord(pickle.REDUCE): load_reduce}  # type: ignore[dict-item]
 
     def _refuse(self, what: str) -> NoReturn:
         raise CheckpointError(

@@ -12,7 +12,9 @@ import numpy as np
 State = dict[str, np.ndarray]
 
 _MAX_DEPTH = 4
-_ASIDE = re.compile(r"optim|sched|scaler|disc|net_?d($|_)|^d$|loss|criter|percep|vgg|lpips|metric|psnr|ssim|teacher|n_averaged|num_updates|^step$|decay", re.I)
+_ASIDE = re.compile(
+    r"optim|sched|scaler|disc|net_?d($|_)|^d$|loss|criter|percep|vgg|lpips|metric|psnr|ssim|teach|n_averaged|num_updates|^step$|decay", re.I
+)
 """Beside the network: what trains and measures it, and what counts."""
 _AVERAGED = re.compile(r"(^|[_.])(ema|swa|averaged?)([_.]|$)|ema$", re.I)
 _USUAL = re.compile(r"state_?dict|^params$|^model|^net|^weights$|^generator$|^g$|network", re.I)
@@ -43,7 +45,7 @@ def _states(tree: object) -> Iterator[tuple[tuple[str, ...], State]]:
     level: list[tuple[tuple[str, ...], object]] = [((), tree)]
     seen: set[int] = set()
     for _ in range(_MAX_DEPTH):
-        below = []
+        below: list[tuple[tuple[str, ...], object]] = []
         for path, node in level:
             if not isinstance(node, Mapping) or id(node) in seen:
                 continue
