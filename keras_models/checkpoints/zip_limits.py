@@ -31,10 +31,10 @@ def open_archive(path: str | Path) -> zipfile.ZipFile:
     try:
         members = archive.infolist()
         total = sum(member.file_size for member in members)
-        if total > MAX_BYTES or len(members) > MAX_MEMBERS:
-            raise CheckpointError(
-                f"{path}: would unpack to {total:,} bytes in {len(members):,} files: {MAX_BYTES:,} bytes are the most that is read"
-            )
+        if len(members) > MAX_MEMBERS:
+            raise CheckpointError(f"{path}: a zip of {len(members):,} files: {MAX_MEMBERS:,} are the most that is read")
+        if total > MAX_BYTES:
+            raise CheckpointError(f"{path}: would unpack to {total:,} bytes: {MAX_BYTES:,} are the most that is read")
         for member in members:
             # LZMA asks for memory by a number in the file; none of the formats here uses it.
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & _ENCRYPTED:
@@ -50,7 +50,7 @@ def _check_directory(path: str | Path) -> None:
     with Path(path).open("rb") as file:
         end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # None: zipfile says so itself
     if end is not None and end[zipfile._ECD_SIZE] > _MAX_DIRECTORY_BYTES:  # type: ignore[attr-defined]
-        raise CheckpointError(f"{path}: a zip of more files than the {MAX_MEMBERS:,} that are read: save it again")
+        raise CheckpointError(f"{path}: a zip of more files than the {MAX_MEMBERS:,} that are read")
 
 
 def read_member(archive: zipfile.ZipFile, name: str, path: str | Path) -> bytes:
