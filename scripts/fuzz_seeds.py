@@ -290,7 +290,7 @@ def write_torch(content: dict, path: Path) -> None:
         dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
 
         def save_array(self, array: np.ndarray) -> None:
-            strides = tuple(s // array.itemsize for s in np.ascontiguousarray(array).strides)
+            strides = tuple(s // array.itemsize for s in array.copy("C").strides)  # of no dimension none
             self.write(b"ctorch._utils\n_rebuild_tensor_v2\n(")
             self.write(b"(")
             self.save("storage")

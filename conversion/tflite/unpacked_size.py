@@ -8,8 +8,8 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-MAX_TABLES = 30_000
-"""Tensors, operations, their options, buffers and more, each as often as something leads to it; a network for phones has a thousand."""
+MAX_TABLES = 20_000
+"""Tensors, operations, their options, buffers and more, each as often as something leads to it; the shipped network has 1,400."""
 MAX_DESCRIPTION_BYTES = 8 << 20
 """Of names, shapes, scales and indices, as often as something leads to them; the shipped int8 networks have a hundredth."""
 MAX_METADATA_BYTES = 16 << 20

@@ -7,8 +7,8 @@ import h5py
 from keras_models.checkpoints.zip_limits import MAX_BYTES
 from keras_models.system.errors import ModelError
 
-_MAX_OBJECTS = 10_000
-"""Groups and arrays; the largest network here has 1,200."""
+_MAX_OBJECTS = 5_000
+"""Groups and arrays; the largest network here has 800, 6 deep."""
 _MAX_DEPTH = 16
 """Of groups in groups: a layer within a layer takes two, and each is found by its whole path."""
 
