@@ -127,10 +127,7 @@ def quantize(
     write_tflite(int8_tflite(graph, ranges, *tile, io), target, card, recipe.contract, compact=recipe.compact)
     engine, photos = CpuEngine(target), photo_sets(run.data, run.validation, card.scale, run.cache)[1].photos
     scores = [psnr_y(to_uint8(engine.run(p.low.astype(np.float32) / 255)), p.high, card.scale) for p in photos]
-    measured = [row["val_psnr_y"] for row in RunFiles(run.folder).log_rows() if "val_psnr_y" in row]
-    if not measured:
-        raise TrainingError(f"{run.folder / 'log.csv'}: damaged, it has no measurement: remove the folder to start anew")
-    return QatResult(target, settings.steps, max(measured), float(np.mean(scores)))
+    return QatResult(target, settings.steps, best_measured(run.folder), float(np.mean(scores)))
 
 
 def train(model: ModelLike, run: QatRun, settings: QatSettings, listener: Listener | None = None) -> tuple[Graph, Ranges]:
@@ -169,6 +166,18 @@ def best_of(folder: Path) -> tuple[Graph, Ranges]:
     """
     graph, table = saved_with_ranges(folder, "best.npz")
     return graph, {name: (float(table.bounds[index][0]), float(table.bounds[index][1])) for name, index in table.group.items()}
+
+
+def best_measured(folder: Path) -> float:
+    """The highest PSNR-Y of a run's log, dB.
+
+    Raises:
+        TrainingError: the log is damaged, or not there.
+    """
+    measured = [row["val_psnr_y"] for row in RunFiles(folder).log_rows() if "val_psnr_y" in row]
+    if not measured:
+        raise TrainingError(f"{folder / 'log.csv'}: damaged, it has no measurement: remove the folder to start anew")
+    return max(measured)
 
 
 def _claim(files: RunFiles, identity: dict, facts: dict) -> None:
