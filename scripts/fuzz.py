@@ -5,10 +5,10 @@
     python scripts/fuzz.py --out /tmp/fuzz --replay tflite:1234                 # one trial again, with its traceback
 
 A trial spoils a good file (`fuzz_mutations.py`, drawn from the seed, the reader's name and the trial's number), or makes one that asks
-for much (`fuzz_structured.py`), and reads it as the command does (`fuzz_readers.py`). It passes if the file is read, or refused by a `MobileSRError` of one line. Anything
-else is a finding: another exception, a dead process, a hang (more than 10 s of the processor, or 5 minutes by the clock),
-more than 2 GB of memory. Findings and their files are kept in the folder of `--out`; the exit status is 1 if there are any.
-What native libraries say on standard error is counted, and is no finding.
+for much (`fuzz_structured.py`), and reads it as the command does (`fuzz_readers.py`). It passes if the file is read, or refused by a
+`MobileSRError` of one line. Anything else is a finding: another exception, a dead process, a hang (more than 10 s of the processor, or
+5 minutes by the clock), more than 2 GB of memory. Findings and their files are kept in the folder of `--out`; the exit status is 1 if
+there are any. What native libraries say on standard error is counted, and is no finding.
 
 The trials of a reader run in processes that are forked after the heavy imports; one that dies or hangs costs only a fork.
 """

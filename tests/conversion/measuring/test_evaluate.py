@@ -124,7 +124,8 @@ def resized_by(path, factor):
 
     image = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, (1, 3, "h", "w"))
     result = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 3, "h2", "w2"))
-    constants = [helper.make_tensor("scales", onnx.TensorProto.FLOAT, [4], [1, 1, 2, 2]), helper.make_tensor("f", onnx.TensorProto.FLOAT, [], [factor])]
+    constants = [helper.make_tensor("scales", onnx.TensorProto.FLOAT, [4], [1, 1, 2, 2])]
+    constants.append(helper.make_tensor("f", onnx.TensorProto.FLOAT, [], [factor]))
     nodes = [
         helper.make_node("Resize", ["image", "", "scales"], ["large"], mode="nearest", coordinate_transformation_mode="asymmetric"),
         helper.make_node("Mul", ["large", "f"], ["y"]),

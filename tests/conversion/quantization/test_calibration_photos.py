@@ -42,7 +42,8 @@ def test_control_others_are_taken(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "count", "said"), [("int8", 1, "fitted to 1 photo: "), ("int8", FEW - 1, "fitted to 11 photos"), ("int8", FEW, ""), ("float32", 1, "")]
+    ("recipe", "count", "said"),
+    [("int8", 1, "fitted to 1 photo: "), ("int8", FEW - 1, "fitted to 11 photos"), ("int8", FEW, ""), ("float32", 1, "")],
 )
 def test_few_photos_are_said(recipe, count, said, tmp_path, capsys):
     _say_few(recipe, folder_of(tmp_path / "photos", *[noise(0, 256)] * count))

@@ -55,7 +55,12 @@ def test_legacy_cut_off(keep, state, tmp_path):
 
 @pytest.mark.parametrize(
     ("lie", "words"),
-    [({"count": 1 << 39}, "has not the"), ({"count": 5}, "has not the|outside"), ({"order": False}, "byte order"), ({"magic": 7}, "not a PyTorch")],
+    [
+        ({"count": 1 << 39}, "has not the"),
+        ({"count": 5}, "has not the|outside"),
+        ({"order": False}, "byte order"),
+        ({"magic": 7}, "not a PyTorch"),
+    ],
 )
 def test_legacy_that_lies(lie, words, state, tmp_path):
     import re
@@ -136,7 +141,7 @@ WRAPPERS = {
     "parallel and compiled": lambda s: {"state_dict": prefixed(s, "_orig_mod.module.")},
     "compiled inside": lambda s: {name.replace("B1.", "B1._orig_mod."): array for name, array in s.items()},
     "sharded": lambda s: prefixed(s, "_fsdp_wrapped_module."),
-    "model_state_dict": lambda s: {"model_state_dict": s, "epoch": 7, "optimizer_state_dict": {"state": {0: {"exp_avg": np.ones(3, np.float32)}}}},
+    "model_state_dict": lambda s: {"model_state_dict": s, "epoch": 7, "optimizer_state_dict": {"state": {0: {"exp_avg": OTHER["conv.bias"]}}}},
     "a trainer's": lambda s: {"model": prefixed(s, "net_g."), "epoch": 7, "lr": 1e-3, "best": None},
     "deep": lambda s: {"checkpoint": {"network": {"params": prefixed(s, "generator.")}}},
     "net_g and net_d": lambda s: {"net_g": s, "net_d": OTHER},
@@ -182,8 +187,8 @@ def test_a_dictionary_that_holds_itself(tmp_path):
 
 def test_a_trainers_notes_do_not_matter(tmp_path):
     """A NumPy number, a Counter and a defaultdict, as schedulers and loggers leave them."""
-    scalar = b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(" + files.text("f8") + b"K\x00K\x01tR(K\x03" + files.text("<") + b"NNNJ\xff\xff\xff\xff"
-    scalar += b"J\xff\xff\xff\xffK\x00tb" + b"c_codecs\nencode\n(" + files.text("abcdefgh") + files.text("latin1") + b"tRtR"
+    scalar = b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(" + files.text("f8") + b"K\x00K\x01tR(K\x03" + files.text("<")
+    scalar += b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb" + b"c_codecs\nencode\n(" + files.text("abcdefgh") + files.text("latin1") + b"tRtR"
     counter = b"ccollections\nCounter\n}K\x0aK\x01s\x85R"
     default = b"ccollections\ndefaultdict\n(c__builtin__\ndict\ntR"
     body = b"".join(files.text(name) + value for name, value in (("psnr", scalar), ("milestones", counter), ("log", default)))
