@@ -134,6 +134,7 @@ def zeros(state):
     return {name: np.zeros_like(array) for name, array in state.items()}
 
 
+MOMENT = np.ones(3, np.float32)
 OTHER = {"conv.weight": np.ones((4, 3, 3, 3), np.float32), "conv.bias": np.ones(4, np.float32)}
 WRAPPERS = {
     "compiled": lambda s: prefixed(s, "_orig_mod."),
@@ -141,7 +142,7 @@ WRAPPERS = {
     "parallel and compiled": lambda s: {"state_dict": prefixed(s, "_orig_mod.module.")},
     "compiled inside": lambda s: {name.replace("B1.", "B1._orig_mod."): array for name, array in s.items()},
     "sharded": lambda s: prefixed(s, "_fsdp_wrapped_module."),
-    "model_state_dict": lambda s: {"model_state_dict": s, "epoch": 7, "optimizer_state_dict": {"state": {0: {"exp_avg": OTHER["conv.bias"]}}}},
+    "model_state_dict": lambda s: {"model_state_dict": s, "epoch": 7, "optimizer_state_dict": {"state": {0: {"exp_avg": MOMENT}}}},
     "a trainer's": lambda s: {"model": prefixed(s, "net_g."), "epoch": 7, "lr": 1e-3, "best": None},
     "deep": lambda s: {"checkpoint": {"network": {"params": prefixed(s, "generator.")}}},
     "net_g and net_d": lambda s: {"net_g": s, "net_d": OTHER},
@@ -188,7 +189,8 @@ def test_a_dictionary_that_holds_itself(tmp_path):
 def test_a_trainers_notes_do_not_matter(tmp_path):
     """A NumPy number, a Counter and a defaultdict, as schedulers and loggers leave them."""
     scalar = b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(" + files.text("f8") + b"K\x00K\x01tR(K\x03" + files.text("<")
-    scalar += b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb" + b"c_codecs\nencode\n(" + files.text("abcdefgh") + files.text("latin1") + b"tRtR"
+    scalar += b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    scalar += b"c_codecs\nencode\n(" + files.text("abcdefgh") + files.text("latin1") + b"tRtR"
     counter = b"ccollections\nCounter\n}K\x0aK\x01s\x85R"
     default = b"ccollections\ndefaultdict\n(c__builtin__\ndict\ntR"
     body = b"".join(files.text(name) + value for name, value in (("psnr", scalar), ("milestones", counter), ("log", default)))
