@@ -1,5 +1,6 @@
 """How much memory a .tflite needs for its intermediates: what decides how large a tile may be."""
 
+import functools
 from math import prod
 
 import numpy as np
@@ -20,17 +21,17 @@ def live_bytes_per_pixel(file: TFLiteFile) -> float:
     ends: dict[int, list[int]] = {}
     for tensor, step in last_use.items():
         ends.setdefault(step, []).append(tensor)
-    sizes = [_bytes(tensor) for tensor in file.tensors]
+    size = functools.cache(lambda index: _bytes(file.tensors[index]))
     live = set(file.inputs)
-    now, most = sum(sizes[index] for index in live), 0
+    now, most = sum(size(index) for index in live), 0
     for step, operation in enumerate(file.operations):
         made = set(operation.outputs) - live
         live |= made
-        now += sum(sizes[index] for index in made)
+        now += sum(size(index) for index in made)
         most = max(most, now)
         gone = live & {*ends.get(step, ()), *(index for index in operation.outputs if last_use.get(index, -1) <= step)}
         live -= gone
-        now -= sum(sizes[index] for index in gone)
+        now -= sum(size(index) for index in gone)
     return most / max(prod(file.tensors[file.inputs[0]].shape[1:3]), 1)
 
 

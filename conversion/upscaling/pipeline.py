@@ -189,8 +189,8 @@ def default_tile(engine: Engine, halo: int) -> int:
     needs = {tile: _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * (tile + 2 * halo) ** 2 for tile in TILES}
     if needs[TILES[-1]] > _WHOLE_MEMORY:
         raise ModelError(
-            f"the network takes {needs[TILES[-1]] / 2**30:.0f} GiB for a tile of {TILES[-1]}x{TILES[-1]} pixels, {_WHOLE_MEMORY >> 30} GiB are "
-            "the most: give a smaller network, or a smaller `tile`"
+            f"the network takes {needs[TILES[-1]] / 2**30:.0f} GiB for a tile of {TILES[-1]}x{TILES[-1]} pixels: {_WHOLE_MEMORY >> 30} GiB "
+            "are the most: give a smaller network, or a smaller `tile`"
         )
     return next((tile for tile in TILES if needs[tile] <= _MEMORY), TILES[-1])
 

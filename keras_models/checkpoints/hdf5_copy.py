@@ -4,7 +4,6 @@ import math
 
 import h5py
 
-from keras_models.checkpoints.zip_limits import MAX_BYTES
 from keras_models.system.errors import ModelError
 
 _MAX_OBJECTS = 5_000
@@ -13,18 +12,19 @@ _MAX_DEPTH = 16
 """Of groups in groups: a layer within a layer takes two, and each is found by its whole path."""
 
 
-def copy_weights(source: str, target: str) -> None:
+def copy_weights(source: str, target: str, most: int) -> None:
     """Copies the groups, arrays and names of an HDF5 file into a new one; nothing else of it is taken over.
 
     Args:
         source: a .weights.h5 from outside.
         target: to write.
+        most: bytes of all arrays together, unpacked.
 
     Raises:
         ModelError: arrays that are no numbers, that stand in other files, or that are too large.
         Exception: whatever HDF5 raises on a damaged file.
     """
-    left, objects = MAX_BYTES, 0
+    left, objects = most, 0
     with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
 
         def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
@@ -39,7 +39,7 @@ def copy_weights(source: str, target: str) -> None:
                     raise ModelError(f"{name[:80]} is no array of numbers that stands in the file itself")
                 left -= math.prod(item.shape) * item.dtype.itemsize
                 if left < 0:
-                    raise ModelError(f"arrays of more than {MAX_BYTES:,} bytes")
+                    raise ModelError(f"arrays of more than {most:,} bytes")
                 new.create_dataset(name, data=item[()])
             else:
                 group = new.require_group(name)

@@ -5,6 +5,7 @@ Keras takes some seconds to import, so it is imported when a file was found and 
 
 from __future__ import annotations
 
+import math
 import tempfile
 import warnings
 import zipfile
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from keras_models.base import SuperResolution
 
 _MAX_CONFIG_BYTES = 1 << 20
-_HDF5 = Limits(seconds=8.0, memory=3 << 28)
-"""For reading a file's weights, of `MAX_BYTES` at most: the largest network here takes a tenth of a second."""
+_HDF5 = Limits(seconds=8.0, memory=1 << 29)
+"""For reading a file's weights: the largest network here takes a tenth of a second."""
+_FLOAT64 = 8
+_ROOM = 4
+"""So many times the network's own bytes a file may hold: an optimizer has two or three arrays for each of the network's."""
 
 
 def build_preset(preset: Preset, **options: Any) -> SuperResolution:
@@ -147,7 +151,8 @@ def _load_keras(path: Path, options: dict) -> SuperResolution:
             network, config = _configuration(archive, path)
             model = _build(network, config, options)
             stored, safe = archive.extract("model.weights.h5", folder), str(Path(folder) / "safe.weights.h5")
-            isolated("keras_models.checkpoints.hdf5_copy:copy_weights", [stored, safe], ModelError, _HDF5)
+            most = _ROOM * sum(math.prod(variable.shape) for variable in model.weights) * _FLOAT64 + (1 << 20)
+            isolated("keras_models.checkpoints.hdf5_copy:copy_weights", [stored, safe, most], ModelError, _HDF5)
             with warnings.catch_warnings():  # what Keras warns of, it refuses in the end
                 warnings.simplefilter("ignore")
                 model.load_weights(safe)

@@ -11,7 +11,7 @@ def read(path):
     if kind == ".h5":
         from keras_models.checkpoints.hdf5_copy import copy_weights
 
-        copy_weights(path, path + ".copy")
+        copy_weights(path, path + ".copy", 1 << 20)
         return 0
     if kind == ".tflite":
         from conversion.gpu.ops import check_gpu

@@ -5,6 +5,7 @@ import json
 import warnings
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 from support.command_line import one_line_error, run_here
@@ -126,3 +127,22 @@ def test_a_configuration_in_a_deep_nest(good, tmp_path):
         new.writestr("model.weights.h5", old.read("model.weights.h5"))
     with pytest.raises(MobileSRError, match="no network, not one of"):
         load_model(tmp_path / "a.keras")
+
+
+@pytest.mark.parametrize(("megabytes", "words"), [(0.9, "could not be loaded"), (2, "arrays of more than"), (500, "arrays of more than")])
+def test_an_array_that_no_network_has(megabytes, words, tmp_path):
+    """Zeros, packed: some kilobytes in the file. Below the limit Keras says what is wrong."""
+    LKDN(2, 4, 2, 1).save(tmp_path / "good.keras")
+    with zipfile.ZipFile(tmp_path / "good.keras") as old, zipfile.ZipFile(tmp_path / "a.keras", "w") as new:
+        weights = tmp_path / "a.h5"
+        weights.write_bytes(old.read("model.weights.h5"))
+        with h5py.File(weights, "a") as file:
+            arrays: list[str] = []
+            file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) else None)
+            del file[arrays[0]]
+            file.create_dataset(arrays[0], (int(megabytes * 1e6) // 4,), "f4", chunks=(1 << 16,), compression="gzip")
+        new.writestr("config.json", old.read("config.json"))
+        new.write(weights, "model.weights.h5")
+    with pytest.raises(MobileSRError, match=words) as caught:
+        load_model(tmp_path / "a.keras")
+    assert "\n" not in str(caught.value)
