@@ -9,7 +9,6 @@ import h5py
 import numpy as np
 import pytest
 from support.command_line import one_line_error, run_here
-from support.model_cases import CASES
 from support.networks import randomise
 
 from keras_models.checkpoints.loading import load_model
@@ -96,14 +95,8 @@ def test_configurations(change, words, good, tmp_path):
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_control_every_network_keeps_its_settings(case, tmp_path):
-    network = CASES[case].build()
-    network.save(tmp_path / "a.keras")
-    assert load_model(tmp_path / "a.keras").get_config() == network.get_config()
-
-
 def test_control_a_dtype_and_a_name_of_two_words(tmp_path):
+    """Every network's own settings are read back in tests/keras_models/test_networks.py."""
     network = LKDN(2, 4, 2, 1, name="Größe 2", dtype="mixed_float16")
     network.save(tmp_path / "a.keras")
     read = load_model(tmp_path / "a.keras")
