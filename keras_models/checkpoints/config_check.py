@@ -8,7 +8,8 @@ from keras_models.base import SuperResolution
 from keras_models.system.errors import ModelError
 
 _LARGEST = {"blocks": 32, "convolutions": 64, "spatial_kernel": 63}
-"""Of a whole number in a file's configuration, 256 for all others: the largest networks here have 8 blocks of 56 channels, and 32 convolutions of 64."""
+"""Of a whole number in a file's configuration, 256 for all others: the largest networks here have 8 blocks of 56 channels, and 32
+convolutions of 64."""
 _REAL_ROOM = 10
 """A real number may be up to 1, or so many times its default; negative only if that is."""
 _LONGEST = 100
