@@ -9,6 +9,7 @@ Example:
     ['float16', 'float32', 'int16x8', 'int8', 'weight_only_int8']
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from conversion.recipes import RECIPES, Recipe
     from conversion.source import ModelSource
     from conversion.upscaling.upscale import upscale, upscale_photo
+
+# onnxruntime asks the network for its maker's server, and writes a database, unless this stands here before it is imported; child
+# processes inherit it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _PLACES = {
     "Converted": ("conversion.convert_model", "Converted"),

@@ -191,9 +191,12 @@ class ModelSource:
         Raises:
             MobileSRError: it cannot be read or is not super-resolution.
         """
+        from dataclasses import replace
+
         from conversion.engines.predictor import predictor_of
 
-        return predictor_of(self, threads)
+        opened = predictor_of(self, threads)
+        return replace(opened, run=lambda image: _finite(opened.run(image), self.label))
 
     @cached_property
     def facts(self) -> dict:
@@ -233,3 +236,16 @@ def weights_digest(model: "SuperResolution") -> str:
     for array in model.get_weights():
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _finite(result: "np.ndarray", label: str) -> "np.ndarray":
+    """A network's result; what is no picture must not become black pixels, and a score.
+
+    Raises:
+        ModelError: it holds NaN or infinity.
+    """
+    import numpy as np
+
+    if not np.isfinite(result).all():
+        raise ModelError(f"{label}: its result holds values that are no numbers (NaN, infinity): its weights are damaged, or overflow")
+    return result

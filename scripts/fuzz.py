@@ -4,11 +4,11 @@
     python scripts/fuzz.py tflite png onnx=40 --trials 300                      # some of them, one with fewer trials
     python scripts/fuzz.py --out /tmp/fuzz --replay tflite:1234                 # one trial again, with its traceback
 
-A trial spoils a good file (`fuzz_mutations.py`, drawn from the seed, the reader's name and the trial's number), and reads it
-as the command does (`fuzz_readers.py`). It passes if the file is read, or refused by a `MobileSRError` of one line. Anything
-else is a finding: another exception, a dead process, a hang (more than 10 s of the processor, or 5 minutes by the clock),
-more than 2 GB of memory. Findings and their files are kept in the folder of `--out`; the exit status is 1 if there are any.
-What native libraries say on standard error is counted, and is no finding.
+A trial spoils a good file (`fuzz_mutations.py`, drawn from the seed, the reader's name and the trial's number), or makes one that asks
+for much (`fuzz_structured.py`), and reads it as the command does (`fuzz_readers.py`). It passes if the file is read, or refused by a
+`MobileSRError` of one line. Anything else is a finding: another exception, a dead process, a hang (more than 10 s of the processor, or
+5 minutes by the clock), more than 2 GB of memory. Findings and their files are kept in the folder of `--out`; the exit status is 1 if
+there are any. What native libraries say on standard error is counted, and is no finding.
 
 The trials of a reader run in processes that are forked after the heavy imports; one that dies or hangs costs only a fork.
 """
@@ -32,6 +32,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
 from fuzz_readers import READERS, Reader, spoilt_file  # noqa: E402
+from fuzz_structured import structured  # noqa: E402
 
 from keras_models.system.errors import MobileSRError, ModelError  # noqa: E402
 from keras_models.system.forks import Fork, Say  # noqa: E402
@@ -130,7 +131,9 @@ def write_seeds(names: list[str], out: str) -> None:
 
 def trial_file(name: str, seed: int, trial: int, folder: Path) -> bytes:
     """The spoilt file of a trial."""
-    return spoilt_file(READERS[name], _seeds(folder), random.Random(f"{seed}:{name}:{trial}"))
+    dice = random.Random(f"{seed}:{name}:{trial}")
+    made = structured(name, dice)
+    return spoilt_file(READERS[name], _seeds(folder), dice) if made is None else made
 
 
 class _Worker:

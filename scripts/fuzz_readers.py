@@ -91,12 +91,12 @@ def _try_network(path: Path, scratch: Path) -> None:
     loading.load_model(path)
 
 
-def _build_once(network: Any, config: dict) -> Any:
+def _build_once(network: Any, config: dict, options: dict) -> Any:
     from keras_models.checkpoints import loading
 
     key = repr((network, sorted(config.items(), key=repr)))
     if key not in loading.built:
-        loading.built[key] = loading.build(network, config)
+        loading.built[key] = loading.build(network, config, options)
     return loading.built[key]
 
 

@@ -131,10 +131,34 @@ def networks(suffix: str) -> Callable[[Path], list[Path]]:
                 save_file(state, path, metadata={"format": "pt"})
             else:
                 write_torch({"params": state} if number else state, path)
+        paths += _other_forms(folder, suffix, state_of(models[0]))
         real = {".pth": [SHARED / "reference/LKDN-S_x4.pth"], ".safetensors": [ROOT / "keras_models/weights/lkdn-s-x4.safetensors"]}
         return paths + [path for path in real.get(suffix, []) if path.is_file()]
 
     return make
+
+
+def _other_forms(folder: Path, suffix: str, state: dict[str, np.ndarray]) -> list[Path]:
+    """The same weights as a trainer, an old PyTorch, and a large model's publisher would save them."""
+    hostile = _support("hostile_files")
+    paths = [folder / f"{name}{suffix}" for name in ("wrapped", "legacy", "short")]
+    if suffix == ".pth":
+        prefixed = {f"module._orig_mod.{name}": array for name, array in state.items()}
+        write_torch({"epoch": 3, "net_g": prefixed, "optimizer": {"state": {0: {"exp_avg": np.zeros(3, np.float32)}}}}, paths[0])
+        paths[1].write_bytes(hostile.pth_legacy(state))
+        return paths[:2]
+    if suffix == ".safetensors":
+        import ml_dtypes
+
+        header, data = {}, b""
+        for place, (name, array) in enumerate(state.items()):
+            word, dtype = (("BF16", ml_dtypes.bfloat16), ("F8_E4M3", ml_dtypes.float8_e4m3fn), ("F16", np.float16))[place % 3]
+            row = array.astype(dtype).tobytes()
+            header[name] = {"dtype": word, "shape": list(array.shape), "data_offsets": [len(data), len(data) + len(row)]}
+            data += row
+        paths[2].write_bytes(hostile.safetensors_of(header, data))
+        return paths[2:]
+    return []
 
 
 def tflites(folder: Path) -> list[Path]:
@@ -266,7 +290,7 @@ def write_torch(content: dict, path: Path) -> None:
         dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
 
         def save_array(self, array: np.ndarray) -> None:
-            strides = tuple(s // array.itemsize for s in np.ascontiguousarray(array).strides)
+            strides = tuple(s // array.itemsize for s in array.copy("C").strides)  # of no dimension none
             self.write(b"ctorch._utils\n_rebuild_tensor_v2\n(")
             self.write(b"(")
             self.save("storage")

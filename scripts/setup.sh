@@ -19,10 +19,11 @@ case "${1:-}" in
   --dev) requirements=requirements-dev.txt ;;
   *) echo "setup.sh: $1: give --dev or nothing" >&2; exit 2 ;;
 esac
+lock="${requirements%.txt}.lock" # every package with its hashes; pip refuses a file that is another
 stamp=.venv/installed-$requirements
 if [ ! -x .venv/bin/python ]; then "$python" -m venv .venv; fi
-if ! cmp -s <(cat requirements*.txt constraints.txt pyproject.toml) "$stamp"; then
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements" -c constraints.txt
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-  cat requirements*.txt constraints.txt pyproject.toml >"$stamp"
+if ! cmp -s <(cat requirements* constraints.txt pyproject.toml) "$stamp"; then
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$lock"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+  cat requirements* constraints.txt pyproject.toml >"$stamp"
 fi

@@ -9,7 +9,7 @@ Writes keras_models/weights/PRESET.safetensors (deploy form, PyTorch names), .tf
 
 import csv
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +29,12 @@ with silenced():  # TensorFlow talks while it is imported
     from keras_models.system.atomic_files import atomic_output
     from keras_models.training.plots import draw_curves
 
-LICENCE = "MIT for the weights; the training photos keep their own licences, see credits"
+LICENCE = (
+    "MIT for what mobile-sr added; trained on {photos} photos under licences of their own, {share_alike} of them CC BY-SA "
+    "(counts in the model's card). Whether weights are bound by the licences of training photos is not settled; nobody here has judged it"
+)
+_GROUPS = {"CC BY-SA": "CC BY-SA", "CC BY": "CC BY", "CC0": "CC0 or public domain", "Public Domain": "CC0 or public domain"}
+"""How a licence in the table begins -> what it counts as; any other counts by its own name."""
 
 
 def main(
@@ -41,12 +46,13 @@ def main(
 ) -> None:
     """Writes the four files."""
     rows, stages = _history(runs)
+    licences, nameless = _licences(credits_csv)
     name = stages[-1]["settings"]["preset"]
     weights = WEIGHTS / f"{name}.safetensors"
     save_network(fold(load_model(runs[-1] / "best.keras")), weights)
     card = {
         "name": name,
-        "licence": LICENCE,
+        "licence": LICENCE.format(photos=sum(licences.values()), share_alike=licences.get("CC BY-SA", 0)),
         "credit": f"trained by mobile-sr; architecture: {PRESETS[name].credit}",
         "runs": stages,
         "steps": sum(stage["steps"] for stage in stages),
@@ -55,6 +61,8 @@ def main(
         "limits": limits,
         "validation_psnr_y": stages[-1]["validation_psnr_y"],
         "quality": {},
+        "photo_licences": licences,
+        "photos_without_an_author_in_the_table": nameless,
         "training_photos": _credits(credits_csv),
     }
     for folder in ("Set5", "Set14"):
@@ -81,6 +89,13 @@ def _history(runs: list[Path]) -> tuple[list[dict], list[dict]]:
         stages.append({"settings": settings, **stage})
         rows += [{**row, "step": row["step"] + before} for row in own]
     return rows, stages
+
+
+def _licences(path: Path) -> tuple[dict[str, int], int]:
+    """How many photos under which kind of licence, the most first; and of how many the table names no author."""
+    rows = list(csv.DictReader(path.open()))
+    names = (next((group for word, group in _GROUPS.items() if row["licence"].startswith(word)), row["licence"]) for row in rows)
+    return dict(Counter(names).most_common()), sum(not row["author"] for row in rows)
 
 
 def _credits(path: Path) -> list[dict]:

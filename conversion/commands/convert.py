@@ -65,6 +65,7 @@ def convert(
     else:
         from conversion.convert_model import convert as run
 
+        _say_few(recipe, calibration)
         card = run(model, output, recipe, size, calibration, allow_overflow, whole_image=whole_image, float_tensors=float_tensors or 0)
     if android is not None:
         from conversion.android_export import add_to_android
@@ -74,6 +75,16 @@ def convert(
         f"{output}: {card.family} x{card.scale}, {card.recipe}, tile {card.tile[0]}x{card.tile[1]}, {output.stat().st_size:,} bytes, "
         f"largest intermediate {'not measured' if card.half_max is None else f'{card.half_max:g}'}"
     )
+
+
+def _say_few(recipe: str, calibration: Path | None) -> None:
+    """Says so where a recipe that is fitted to photos gets next to none."""
+    from conversion.calibration_images import photo_paths
+    from conversion.quantization.photo_crops import FEW
+    from conversion.recipes import recipe_named
+
+    if calibration is not None and recipe_named(recipe).needs_photos and 0 < (count := len(photo_paths(calibration))) < FEW:
+        typer.echo(f"mobile-sr: fitted to {count} photo{'s' if count > 1 else ''}: some dozens are meant, of all kinds", err=True)
 
 
 def _export(model: str, output: Path, calibration: Path | None) -> None:

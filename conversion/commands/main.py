@@ -15,6 +15,7 @@ from conversion.commands import COMMANDS
 from conversion.commands.fetch import announced
 from conversion.commands.flags import with_flags
 from conversion.commands.signals import Stopped, ignore_signals, stop_on_signals, stop_status
+from conversion.commands.streams import open_missing_streams
 from keras_models.checkpoints.fetching import watch_fetches
 
 # What a disk or its owner can mend, wherever it happens; anything else that the system refuses is a bug.
@@ -50,11 +51,14 @@ def _options(
 
 def main() -> None:
     """Runs the command line and exits the process."""
+    open_missing_streams()
     stop_on_signals()
     watch_fetches(announced)
     try:
         status = typer.main.get_command(app)(prog_name="mobile-sr", standalone_mode=False)
-    except (Stopped, KeyboardInterrupt, Abort):
+    except (Stopped, KeyboardInterrupt, Abort) as stop:
+        if isinstance(stop.__cause__, EOFError):  # typer takes the end of any file for Ctrl-D
+            raise stop.__cause__ from None
         status = _say_stopped()
     except Exit as stop:
         status = stop.exit_code
@@ -67,6 +71,8 @@ def main() -> None:
             status = _say_stopped()
         elif isinstance(error, MobileSRError):
             status = _complain(with_flags(str(error)))
+        elif isinstance(error, MemoryError):
+            status = _complain("not enough memory: close other programs, or give a smaller model or photo")
         elif isinstance(error, OSError) and error.errno in _DISK:
             status = _complain(f"{error.filename or 'a file'}: {error.strerror}: make room, or go where you may write")
         else:

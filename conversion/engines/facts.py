@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+from keras_models.checkpoints.zip_limits import MAX_BYTES
 from keras_models.system.atomic_files import atomic_output, cache_folder, make_folder
 from keras_models.system.digest import sha256_of
 from keras_models.system.errors import MobileSRError
@@ -21,6 +22,8 @@ def place_of(path: Path, what: str) -> Path | None:
         what: names what is kept and all else that it depends on, such as versions.
     """
     try:
+        if path.stat().st_size > MAX_BYTES:  # it is refused where it is read, and hashing it would take minutes
+            return None
         folder = cache_folder() / "proven"
         make_folder(folder)
         return folder / f"{sha256_of(path)}-{what}.json"

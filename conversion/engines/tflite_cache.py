@@ -7,8 +7,10 @@ from pathlib import Path
 from conversion.source import ModelSource
 from keras_models.catalogue import without_weights
 from keras_models.checkpoints.fetching import fetch
+from keras_models.checkpoints.zip_limits import MAX_BYTES
 from keras_models.presets import WEIGHTS
 from keras_models.system.atomic_files import cache_folder, make_folder
+from keras_models.system.digest import sha256_of
 from keras_models.system.errors import ConversionError, ModelError
 from keras_models.system.processes import Task, call
 
@@ -35,9 +37,11 @@ def tflite_of(source: ModelSource) -> Path:
     path = fetch(source.published) if source.published is not None else source.path
     if path is None or not path.is_file():
         raise ModelError(f"{source.label}: no such preset or file: `mobile-sr models` lists the names")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise ModelError(f"{path}: {size:,} bytes: {MAX_BYTES:,} is the most that is read of a model")
     if source.kind == "tflite":
         return path
-    target = _place(path.stem, path.read_bytes())
+    target = _place(path.stem, bytes.fromhex(sha256_of(path)))
     if not target.is_file():
         make_folder(target.parent)
         # Whole-image statistics, where a network has any, because a photo is upscaled in tiles. The converter leaks memory and

@@ -45,8 +45,9 @@ def check_gpu(path: str | Path) -> GpuCompatibility:
     found: Counter[str] = Counter()
     for graph in model.subgraphs:
         found.update(_tensor_problems(graph, table))
+        surroundings = _Surroundings(model, graph)
         for operator in graph.operators:
-            operation = _Operation(model, graph, operator)
+            operation = _Operation(surroundings, operator)
             found.update(f"{operation.name}: {problem}" for problem in _problems(operation, table))
     if len(model.subgraphs) > 1:
         found[f"{len(model.subgraphs)} subgraphs: the GPU runs one"] += 1
@@ -62,17 +63,29 @@ def gpu_table() -> dict[str, Any]:
     return json.loads((resources.files("conversion.gpu") / "ops.json").read_text())
 
 
+class _Surroundings:
+    """A graph, and who makes and reads each tensor, found once: a file may have many operations."""
+
+    def __init__(self, model: Any, graph: Any) -> None:
+        self.codes, self.graph, self.buffers = model.operatorCodes, graph, model.buffers
+        self.makers = {int(tensor): op for op in graph.operators for tensor in (op.outputs if op.outputs is not None else ())}
+        self.readers: dict[int, list[int]] = {}
+        for number, op in enumerate(graph.operators):
+            for tensor in op.inputs if op.inputs is not None else ():
+                self.readers.setdefault(int(tensor), []).append(number)
+
+
 class _Operation:
     """An operator with its surroundings, for the rules."""
 
-    def __init__(self, model: Any, graph: Any, operator: Any) -> None:
-        code = model.operatorCodes[operator.opcodeIndex]
+    def __init__(self, surroundings: _Surroundings, operator: Any) -> None:
+        code = surroundings.codes[operator.opcodeIndex]
         self.name = operation_name(code)
         self.version = code.version
         self.options = operator.builtinOptions
         self.inputs = [int(i) for i in operator.inputs if i >= 0] if operator.inputs is not None else []
         self.outputs = [int(i) for i in operator.outputs] if operator.outputs is not None else []
-        self.graph, self.buffers = graph, model.buffers
+        self.graph, self.buffers, self.surroundings = surroundings.graph, surroundings.buffers, surroundings
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         shape = self.graph.tensors[tensor].shape
@@ -80,7 +93,7 @@ class _Operation:
 
     def computed(self) -> list[int]:
         """The inputs that are no constants; a constant behind DEQUANTIZE counts as one."""
-        made = {int(o): op for op in self.graph.operators for o in op.outputs}
+        made = self.surroundings.makers
         return [i for i in self.inputs if not self._constant(made[i].inputs[0] if i in made and len(made[i].inputs) == 1 else i)]
 
     def _constant(self, tensor: int) -> bool:
@@ -159,10 +172,8 @@ def _beta_1(op: _Operation) -> str | None:
 
 
 def _outputs_read_apart(op: _Operation) -> str | None:
-    for reader in op.graph.operators:
-        if len(set(op.outputs) & {int(i) for i in reader.inputs}) > 1:
-            return "one operation reads two of its outputs: wrong values"
-    return None
+    readers = Counter(reader for tensor in set(op.outputs) for reader in set(op.surroundings.readers.get(tensor, ())))
+    return "one operation reads two of its outputs: wrong values" if max(readers.values(), default=0) > 1 else None
 
 
 RULES: dict[str, Callable[[_Operation], str | None]] = {

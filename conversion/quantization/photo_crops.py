@@ -9,6 +9,10 @@ from keras_models.data.bicubic import crop_to_multiple, shrink
 from keras_models.system.errors import ImageError
 
 PLACES = 12
+LEAST_SPAN = 0.3
+"""From the darkest hundredth to the brightest of all crops, values in [0, 1]: ranges measured on less would cut off other photos."""
+FEW = 12
+"""Photos below which the fit leans on what they happen to show; some dozens are meant."""
 
 
 def low_resolution_crops(folder: str | Path, size: int, scale: int, count: int, seed: int = 0) -> np.ndarray:
@@ -28,7 +32,7 @@ def low_resolution_crops(folder: str | Path, size: int, scale: int, count: int, 
         (count, size, size, 3) float32 in [0, 1].
 
     Raises:
-        ImageError: no such folder, no photo in it, or none that is large enough.
+        ImageError: no such folder, no photo in it, none that is large enough, or only photos without light and shade.
     """
     paths = photo_paths(folder)
     if not paths:
@@ -45,7 +49,14 @@ def low_resolution_crops(folder: str | Path, size: int, scale: int, count: int, 
             f"{folder}: no photo of at least {size * scale}x{size * scale} pixels, which a calibration crop of {size}x{size} takes "
             f"at x{scale}: give larger photos"
         )
-    return np.stack([_crop(photos[i % len(photos)], size, rng, 1 if i % 3 == 2 else PLACES) for i in range(count)])
+    crops = np.stack([_crop(photos[i % len(photos)], size, rng, 1 if i % 3 == 2 else PLACES) for i in range(count)])
+    low, high = np.percentile(crops, (1, 99))
+    if high - low < LEAST_SPAN:
+        raise ImageError(
+            f"{folder}: its photos have values from {low:.2f} to {high:.2f} of 0 to 1, and nothing can be fitted to that: give some dozens "
+            "of photos with dark and bright places"
+        )
+    return crops
 
 
 def _crop(photo: np.ndarray, size: int, rng: np.random.Generator, places: int) -> np.ndarray:

@@ -6,10 +6,10 @@ from typing import Any
 
 import flatbuffers
 
+from conversion.tflite.unpacked_size import too_large
+from keras_models.checkpoints.zip_limits import MAX_BYTES
 from keras_models.system.errors import ModelError
 
-MAX_PARTS = 50_000
-"""Tensors, operations, buffers and names of a file; a network for phones has hundreds."""
 _MAX_RANK = 8
 
 
@@ -26,6 +26,8 @@ def read_checked(path: str | Path) -> tuple[bytes, Any]:
         ModelError: what is wrong with the file, on one line.
     """
     try:
+        if (size := Path(path).stat().st_size) > MAX_BYTES:
+            raise ModelError(f"{path}: {size:,} bytes: {MAX_BYTES:,} is the most that is read of a .tflite")
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file: check the path, or list the presets with `mobile-sr models`") from None
@@ -41,9 +43,11 @@ def parse_checked(data: bytes, source: str) -> Any:
     if data[4:8] != b"TFL3":
         raise ModelError(f"{source}: not a TFLite file (no TFL3 mark at its start): give a .tflite, or convert the model first")
     try:
-        problem = _too_many(schema.Model.GetRootAs(data, 0))
-        model: Any = None if problem else schema.ModelT.InitFromPackedBuf(data, 0)
-        problem = problem or _wrong_index(model, len(data))
+        large = too_large(schema.Model.GetRootAs(data, 0))
+        if large:
+            raise ModelError(f"{source}: {large}: no network for phones has that, give another file")
+        model: Any = schema.ModelT.InitFromPackedBuf(data, 0)
+        problem = _wrong_index(model, len(data))
     # What the flatbuffers reader raises when an offset or a length leads out of the file, or a string is none.
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError) as error:
         problem = f"an offset leads out of its {len(data)} bytes ({type(error).__name__})"
@@ -61,16 +65,6 @@ def packed(model: Any, builder: flatbuffers.Builder | None = None) -> bytes:
     builder = builder or flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
-
-
-def _too_many(model: Any) -> str | None:
-    """Refuse lists that would take for ever: the lengths in a damaged file are any number, and lists may overlap."""
-    count = model.SubgraphsLength() + model.BuffersLength() + model.OperatorCodesLength()
-    count += model.MetadataLength() + model.SignatureDefsLength()
-    if count <= MAX_PARTS:
-        graphs = [model.Subgraphs(number) for number in range(model.SubgraphsLength())]
-        count += sum(graph.TensorsLength() + graph.OperatorsLength() for graph in graphs)
-    return None if count <= MAX_PARTS else f"it is said to have over {MAX_PARTS:,} parts"
 
 
 def _wrong_index(model: Any, file_bytes: int) -> str | None:

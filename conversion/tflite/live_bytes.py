@@ -1,5 +1,6 @@
 """How much memory a .tflite needs for its intermediates: what decides how large a tile may be."""
 
+import functools
 from math import prod
 
 import numpy as np
@@ -17,11 +18,20 @@ def live_bytes_per_pixel(file: TFLiteFile) -> float:
     """
     last_use = {tensor: step for step, operation in enumerate(file.operations) for tensor in operation.inputs}
     last_use |= dict.fromkeys(file.outputs, len(file.operations))
-    live, most = set(file.inputs), 0
+    ends: dict[int, list[int]] = {}
+    for tensor, step in last_use.items():
+        ends.setdefault(step, []).append(tensor)
+    size = functools.cache(lambda index: _bytes(file.tensors[index]))
+    live = set(file.inputs)
+    now, most = sum(size(index) for index in live), 0
     for step, operation in enumerate(file.operations):
-        live |= set(operation.outputs)
-        most = max(most, sum(_bytes(file.tensors[index]) for index in live))
-        live = {index for index in live if last_use.get(index, -1) > step}
+        made = set(operation.outputs) - live
+        live |= made
+        now += sum(size(index) for index in made)
+        most = max(most, now)
+        gone = live & {*ends.get(step, ()), *(index for index in operation.outputs if last_use.get(index, -1) <= step)}
+        live -= gone
+        now -= sum(size(index) for index in gone)
     return most / max(prod(file.tensors[file.inputs[0]].shape[1:3]), 1)
 
 

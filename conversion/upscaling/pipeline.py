@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     pass
 
 # Larger tiles repeat less of their halo (docs/speed.md). The default is the first that an engine's memory allows, else the last.
-TILES = (512, 384, 256)
+TILES = (512, 384, 256, 128, 64)
 _MEMORY = 1 << 30
 _WHOLE_MEMORY = 4 << 30  # for a network that can only run on whole images
 # Measured peaks of a process, LKDN-S and LKDN at 298x304 to 532x782: this share of what its engine must hold, and what it has without.
@@ -181,11 +181,18 @@ def refuse_large_factor(options: UpscaleOptions, scale: int) -> None:
 
 
 def default_tile(engine: Engine, halo: int) -> int:
-    """The side of a tile's core that is quickest within a gigabyte, low-resolution pixels."""
-    for tile in TILES[:-1]:
-        if _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * (tile + 2 * halo) ** 2 <= _MEMORY:
-            return tile
-    return TILES[-1]
+    """The side of a tile's core that is quickest within a gigabyte, low-resolution pixels.
+
+    Raises:
+        ModelError: the smallest tile would take more than a network that runs on whole images may.
+    """
+    needs = {tile: _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * (tile + 2 * halo) ** 2 for tile in TILES}
+    if needs[TILES[-1]] > _WHOLE_MEMORY:
+        raise ModelError(
+            f"the network takes {needs[TILES[-1]] / 2**30:.0f} GiB for a tile of {TILES[-1]}x{TILES[-1]} pixels: {_WHOLE_MEMORY >> 30} GiB "
+            "are the most: give a smaller network, or a smaller `tile`"
+        )
+    return next((tile for tile in TILES if needs[tile] <= _MEMORY), TILES[-1])
 
 
 def _plan(height: int, width: int, engine: Engine, tile: int | None, halo: int | None, highest: int = 1 << 30) -> TilePlan:

@@ -5,27 +5,35 @@ Keras takes some seconds to import, so it is imported when a file was found and 
 
 from __future__ import annotations
 
-import json
+import math
 import tempfile
+import warnings
+import zipfile
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_models.catalogue import published_meant, without_weights
 from keras_models.checkpoints.fetching import fetch
 from keras_models.checkpoints.state_dict import check_ending, read_state
-from keras_models.checkpoints.zip_limits import open_archive
+from keras_models.checkpoints.wrappers import readings
+from keras_models.checkpoints.zip_limits import open_archive, read_member
 from keras_models.presets import Preset
 from keras_models.registry import networks, preset_meant
 from keras_models.system.errors import CheckpointError, ModelError, one_line
+from keras_models.system.json_text import json_object
 from keras_models.system.quiet import import_keras
-from keras_models.system.sandbox import isolated
+from keras_models.system.sandbox import Limits, isolated
 
 if TYPE_CHECKING:
     from keras_models.base import SuperResolution
 
 _MAX_CONFIG_BYTES = 1 << 20
-_LARGEST = {"blocks": 32}
-"""Of a number in a file's configuration, 256 for all others: the largest network here has 8 blocks of 56 channels."""
+_HDF5 = Limits(seconds=8.0, memory=1 << 29)
+"""For reading a file's weights: the largest network here takes a tenth of a second."""
+_FLOAT64 = 8
+_ROOM = 4
+"""So many times the network's own bytes a file may hold: an optimizer has two or three arrays for each of the network's."""
 
 
 def build_preset(preset: Preset, **options: Any) -> SuperResolution:
@@ -97,7 +105,7 @@ def model_from_state(state: dict, source: str, variant: str | None = None, **opt
     """The network that a PyTorch state dict belongs to, inferred from names and shapes, with its weights.
 
     Args:
-        state: names and arrays in PyTorch layout.
+        state: names and arrays in PyTorch layout; all names may have a prefix, and other networks stand beside (`wrappers.py`).
         source: what to call the state in an error.
         variant: as in `load_model`.
         options: as in `load_model`.
@@ -105,9 +113,9 @@ def model_from_state(state: dict, source: str, variant: str | None = None, **opt
     Raises:
         CheckpointError: no network has such names, or they do not all fit.
     """
-    shapes = {name: array.shape for name, array in state.items()}
     classes = _networks()
-    for network in classes.values():
+    for reading, network in product(readings(state), classes.values()):
+        shapes = {name: array.shape for name, array in reading.items()}
         try:
             config = network.config_from_shapes(shapes)
             if config is None:
@@ -124,10 +132,10 @@ def model_from_state(state: dict, source: str, variant: str | None = None, **opt
             raise CheckpointError(f"{source}: looks like {network.__name__}, but its shapes do not fit together ({said})") from None
         from keras_models.checkpoints.network_weights import load_state
 
-        load_state(model, state, source)
+        load_state(model, reading, source)
         return model
     known = ", ".join(classes)
-    first = ", ".join(name[:80] for name in list(shapes)[:3])
+    first = ", ".join(name[:80] for name in list(state)[:3])
     raise CheckpointError(f"{source}: the names ({first}, ...) belong to no network known here ({known}): give a checkpoint of one of them")
 
 
@@ -140,17 +148,15 @@ def _networks() -> dict[str, type[SuperResolution]]:
 def _load_keras(path: Path, options: dict) -> SuperResolution:
     try:
         with open_archive(path) as archive, tempfile.TemporaryDirectory(prefix="mobile-sr-keras-") as folder:
-            if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
-                raise ModelError(f"{path}: its configuration is too long to be a network's: give a file written by this project")
-            config = json.loads(archive.read("config.json"))
-            classes = _networks()
-            if config["class_name"] not in classes:
-                known = ", ".join(classes)
-                raise ModelError(f"{path}: a {str(config['class_name'])[:80]}, not one of {known}: give a file written by this project")
-            model = _build(classes[config["class_name"]], config["config"], options)
+            network, config = _configuration(archive, path)
+            model = _build(network, config, options)
             stored, safe = archive.extract("model.weights.h5", folder), str(Path(folder) / "safe.weights.h5")
-            isolated("keras_models.checkpoints.hdf5_copy:copy_weights", [stored, safe], ModelError)
-            model.load_weights(safe)
+            most = _ROOM * sum(math.prod(variable.shape) for variable in model.weights) * _FLOAT64 + (1 << 20)
+            isolated("keras_models.checkpoints.hdf5_copy:copy_weights", [stored, safe, most], ModelError, _HDF5)
+            with warnings.catch_warnings():  # what Keras warns of, it refuses in the end
+                warnings.simplefilter("ignore")
+                model.load_weights(safe)
+        _check_finite(model)
     except CheckpointError:
         raise
     except Exception as error:  # Keras, zipfile, JSON and h5py each raise their own for a damaged file
@@ -160,14 +166,37 @@ def _load_keras(path: Path, options: dict) -> SuperResolution:
     return model
 
 
+def _configuration(archive: zipfile.ZipFile, path: Path) -> tuple[type[SuperResolution], dict]:
+    """The class and the settings that a .keras file names."""
+    if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
+        raise ModelError(f"{path}: its configuration is too long to be a network's: give a file written by this project")
+    content = json_object(read_member(archive, "config.json", path)) or {}
+    classes, name, config = _networks(), content.get("class_name"), content.get("config")
+    if not isinstance(name, str) or name not in classes:
+        known = ", ".join(classes)
+        what = f"a {name[:80]}" if isinstance(name, str) else "no network"
+        raise ModelError(f"{path}: {what}, not one of {known}: give a file written by this project")
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: it says no settings of its {name}: give a file written by this project")
+    return classes[name], config
+
+
+def _check_finite(model: SuperResolution) -> None:
+    import keras
+    import numpy as np
+
+    for variable in model.weights:
+        if not np.isfinite(np.asarray(keras.ops.convert_to_numpy(variable), np.float32)).all():
+            raise ModelError(f"its {variable.path} holds values that are not finite")
+
+
 def _build(network: type[SuperResolution], config: dict, options: dict) -> SuperResolution:
-    """The network of a configuration that stands in a file: sizes that would take all memory are refused.
+    """The network of a configuration that stands in a file: whatever is of a wrong kind or size is refused first.
 
     Raises:
-        ModelError: a size above any that is known, or one that the network refuses.
+        ModelError: a setting that no network of the kind has, or one that the network refuses.
     """
-    for key, value in config.items():
-        largest = _LARGEST.get(key, 256)
-        if isinstance(value, int) and value > largest:
-            raise ModelError(f"{key} {value}: {largest} is the most that is read from a file")
+    from keras_models.checkpoints.config_check import check_config
+
+    check_config(network, config)
     return network(**{**config, **options})

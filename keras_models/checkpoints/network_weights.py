@@ -36,8 +36,10 @@ def load_state(model: SuperResolution, state: Mapping[str, np.ndarray], source: 
     for name in slots.keys() & state.keys():
         if state[name].shape != _torch_shape(*slots[name]):
             wrong.append(f"{name} is {state[name].shape}, not {_torch_shape(*slots[name])}")
-        elif not np.issubdtype(state[name].dtype, np.floating) or not np.isfinite(state[name]).all():
-            wrong.append(f"{name} holds values that are not finite floats")
+        elif not np.issubdtype(state[name].dtype, np.floating):
+            wrong.append(f"{name} holds {state[name].dtype}, not floats")
+        elif not np.isfinite(state[name]).all():
+            wrong.append(f"{name} holds values that are not finite")
     if wrong:
         listed = "; ".join(sorted(wrong)[:12]) + (f"; and {len(wrong) - 12} more" if len(wrong) > 12 else "")
         raise CheckpointError(f"{source}: does not fit {model.name} ({len(wrong)} differences): {listed}")

@@ -1,37 +1,39 @@
 """A checkpoint's weights as a state dict: named arrays in PyTorch layout. No Keras here, so a wrong file is refused at once."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from keras_models.checkpoints.float_formats import widened
+from keras_models.checkpoints.safetensors_file import read_safetensors
 from keras_models.checkpoints.torch_zip import read_torch
-from keras_models.checkpoints.zip_limits import MAX_BYTES, read_arrays
+from keras_models.checkpoints.wrappers import find_state, without_inserted
+from keras_models.checkpoints.zip_limits import read_arrays
 from keras_models.system.errors import CheckpointError, one_line
-
-WRAPPERS = ("params_ema", "params", "state_dict")
-"""Keys under which training frameworks keep the weights, the wanted one first (the averaged weights are the result)."""
 
 
 def read_state(path: str | Path) -> dict[str, np.ndarray]:
     """The weights of a checkpoint as flat names and float arrays in PyTorch layout (OIHW).
 
     Args:
-        path: .pth/.pt (zip format), .safetensors or .npz.
+        path: .pth/.pt, .safetensors or .npz. Of what a trainer has saved, the weights are found (`wrappers.py`), averaged ones first;
+            bfloat16 and 8-bit floats become float32, which holds them exactly.
 
     Raises:
-        CheckpointError: unknown ending, unreadable, or no dictionary of arrays in it.
+        CheckpointError: unknown ending, unreadable, no dictionary of arrays in it, or several that could be meant.
     """
     path = Path(path)
     check_ending(path)
-    state = _READERS[path.suffix.lower()](path)
-    for key in WRAPPERS:
-        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-            state = state[key]
-            break
-    if not isinstance(state, Mapping) or not state or not all(isinstance(v, np.ndarray) for v in state.values()):
+    state, places = find_state(_READERS[path.suffix.lower()](path))
+    if len(places) > 1:
+        listed = ", ".join(places[:4]) + (", ..." if len(places) > 4 else "")
+        raise CheckpointError(f"{path}: holds several sets of weights ({listed}): save the one that is wanted and give that file")
+    if state is None:
         raise CheckpointError(f"{path}: holds no state_dict (names and tensors): save model.state_dict() and give that file")
-    return {str(name).removeprefix("module."): array for name, array in state.items()}
+    plain = without_inserted(state)
+    if plain is None:
+        raise CheckpointError(f"{path}: holds some weights twice, with and without _orig_mod: save model.state_dict() anew")
+    return widened(plain, path)
 
 
 def check_ending(path: Path) -> None:
@@ -47,15 +49,10 @@ def check_ending(path: Path) -> None:
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors.numpy import load_file
-
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise CheckpointError(f"{path}: {size:,} bytes: {MAX_BYTES:,} is the most that is read of a checkpoint")
     try:
-        return load_file(path)  # it checks that the header's tensors are the bytes that the file has, no more
-    except Exception as error:  # the library, its bindings and NumPy each raise their own
-        raise CheckpointError(f"{path}: not a readable .safetensors file ({one_line(error)}): download it again") from None
+        return read_safetensors(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}: give a readable file") from None
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -11,7 +11,10 @@ from keras_models.system.errors import CheckpointError
 
 MAX_BYTES = 1 << 29
 """Of a checkpoint, unpacked. The networks here have a hundredth of it, with an optimizer's state and averages."""
-_MAX_MEMBERS = 100_000
+MAX_MEMBERS = 30_000
+"""A checkpoint has one for each tensor; the largest released one here has 500."""
+_MAX_DIRECTORY_BYTES = 4 << 20
+"""Of the list of members, which Python's zipfile reads whole before it tells how many there are."""
 _ENCRYPTED = 1
 
 
@@ -23,14 +26,15 @@ def open_archive(path: str | Path) -> zipfile.ZipFile:
         zipfile.BadZipFile: not a zip.
         OSError: not readable.
     """
+    _check_directory(path)
     archive = zipfile.ZipFile(path)
     try:
         members = archive.infolist()
         total = sum(member.file_size for member in members)
-        if total > MAX_BYTES or len(members) > _MAX_MEMBERS:
-            raise CheckpointError(
-                f"{path}: would unpack to {total:,} bytes in {len(members):,} files: {MAX_BYTES:,} bytes are the most that is read"
-            )
+        if len(members) > MAX_MEMBERS:
+            raise CheckpointError(f"{path}: a zip of {len(members):,} files: {MAX_MEMBERS:,} are the most that is read")
+        if total > MAX_BYTES:
+            raise CheckpointError(f"{path}: would unpack to {total:,} bytes: {MAX_BYTES:,} are the most that is read")
         for member in members:
             # LZMA asks for memory by a number in the file; none of the formats here uses it.
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & _ENCRYPTED:
@@ -39,6 +43,29 @@ def open_archive(path: str | Path) -> zipfile.ZipFile:
         archive.close()
         raise
     return archive
+
+
+def _check_directory(path: str | Path) -> None:
+    """Refuses a list of members that would take long to read."""
+    with Path(path).open("rb") as file:
+        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # None: zipfile says so itself
+    if end is not None and end[zipfile._ECD_SIZE] > _MAX_DIRECTORY_BYTES:  # type: ignore[attr-defined]
+        raise CheckpointError(f"{path}: a zip of more files than the {MAX_MEMBERS:,} that are read")
+
+
+def read_member(archive: zipfile.ZipFile, name: str, path: str | Path) -> bytes:
+    """The bytes of a member, never more than the directory says: a member that lies is not unpacked any further.
+
+    Raises:
+        CheckpointError: it has another size than the directory says.
+        Exception: whatever zipfile raises on a damaged file.
+    """
+    expected = archive.getinfo(name).file_size
+    with archive.open(name) as stream:
+        content = stream.read(expected + 1)  # without a number zipfile unpacks all there is, and cuts it then
+    if len(content) != expected:
+        raise CheckpointError(f"{path}: {name[:80]!r} has not the {expected:,} bytes that it should: cut off, download it again")
+    return content
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:

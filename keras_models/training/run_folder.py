@@ -67,6 +67,20 @@ class RunFiles:
         except Exception as error:  # zipfile, NumPy and JSON each raise their own for a damaged file
             raise TrainingError(f"{path}: damaged checkpoint ({type(error).__name__}): remove the folder to start anew") from None
 
+    def read_part(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of one of the run's other .npz files.
+
+        Raises:
+            TrainingError: the file is damaged, or not there.
+        """
+        path = self.folder / name
+        try:
+            return read_arrays(path)
+        except FileNotFoundError:
+            raise TrainingError(f"{path}: is gone: remove the folder to start anew") from None
+        except Exception as error:  # as above
+            raise TrainingError(f"{path}: damaged ({type(error).__name__}): remove the folder to start anew") from None
+
     def write(self, checkpoint: Checkpoint) -> None:
         """Replaces the last checkpoint."""
         facts = {**checkpoint.facts, "step": checkpoint.step, "arrays": len(checkpoint.arrays)}
@@ -92,12 +106,19 @@ class RunFiles:
         return target
 
     def log_rows(self) -> list[dict[str, float]]:
-        """The rows of log.csv; empty cells are left out."""
+        """The rows of log.csv; empty cells are left out.
+
+        Raises:
+            TrainingError: the file is damaged.
+        """
         path = self.folder / "log.csv"
         if not path.exists():
             return []
-        with path.open(newline="") as file:
-            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        except (ValueError, TypeError, AttributeError, csv.Error):  # no numbers, more or fewer columns, no text
+            raise TrainingError(f"{path}: damaged: remove the folder to start anew") from None
 
     def write_log(self, rows: list[dict[str, float]]) -> None:
         """Replaces log.csv."""

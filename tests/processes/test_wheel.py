@@ -103,6 +103,17 @@ def test_every_package_is_pinned_once():
     assert not missing
 
 
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_every_package_has_its_hashes(name):
+    """What scripts/setup.sh installs with --require-hashes: the versions of constraints.txt, and all that the list asks for."""
+    text = (ROOT / f"{name}.lock").read_text()
+    locked, entries = pins(f"{name}.lock"), re.split(r"\n(?=[a-z0-9])", text.split("\n", 2)[2], flags=re.I)
+    assert pins(f"{name}.txt").items() <= locked.items() <= pins("constraints.txt").items(), "make it again by its first lines"
+    assert len(entries) == len(locked) and all(re.search(r"--hash=sha256:[0-9a-f]{64}", entry) for entry in entries)
+    assert "http" not in text
+    assert "--require-hashes" in (ROOT / "scripts/setup.sh").read_text()
+
+
 @pytest.mark.slow
 def test_the_wheel_in_a_bare_environment(built, tmp_path):
     """`pip install WHEEL`, then the README's first command in an empty folder; five minutes and 2.8 GB, which are removed again."""

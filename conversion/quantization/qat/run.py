@@ -4,7 +4,6 @@ Training itself is `conversion.quantization.qat.train`; it needs tf_keras and a 
 so nothing of it is imported here. The run's folder holds everything that passes between the two.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from conversion.convert_model import card_for
 from conversion.engines.cpu import CpuEngine
-from conversion.graph.arrays import RangeTable, pack, unpack
+from conversion.graph.arrays import RangeTable, pack
 from conversion.graph.from_keras import graph_of
 from conversion.graph.ir import Graph
 from conversion.quantization.fake_quant import Ranges, fixed_ranges, int8_tflite, range_groups
@@ -23,6 +22,7 @@ from conversion.quantization.int8 import RESCALED
 from conversion.quantization.int8 import quantize as post_training
 from conversion.quantization.int8_graph import PATCHES, int8_graph
 from conversion.quantization.qat.photo_sets import photo_sets
+from conversion.quantization.qat.saved_graphs import saved_with_ranges
 from conversion.quantization.qat.settings import QatSettings
 from conversion.recipes import RECIPES
 from conversion.source import ModelLike, ModelSource, weights_digest
@@ -30,6 +30,7 @@ from conversion.tflite.output import check_target, write_tflite
 from keras_models.data.patches import Patches
 from keras_models.metrics import psnr_y, to_uint8
 from keras_models.system.errors import ConversionError, TrainingError
+from keras_models.system.json_text import json_object
 from keras_models.system.processes import Task, stream
 from keras_models.training.run import Listener
 from keras_models.training.run_folder import RunFiles
@@ -126,8 +127,7 @@ def quantize(
     write_tflite(int8_tflite(graph, ranges, *tile, io), target, card, recipe.contract, compact=recipe.compact)
     engine, photos = CpuEngine(target), photo_sets(run.data, run.validation, card.scale, run.cache)[1].photos
     scores = [psnr_y(to_uint8(engine.run(p.low.astype(np.float32) / 255)), p.high, card.scale) for p in photos]
-    emulated = max(row["val_psnr_y"] for row in RunFiles(run.folder).log_rows())
-    return QatResult(target, settings.steps, emulated, float(np.mean(scores)))
+    return QatResult(target, settings.steps, best_measured(run.folder), float(np.mean(scores)))
 
 
 def train(model: ModelLike, run: QatRun, settings: QatSettings, listener: Listener | None = None) -> tuple[Graph, Ranges]:
@@ -159,20 +159,33 @@ def train(model: ModelLike, run: QatRun, settings: QatSettings, listener: Listen
 
 
 def best_of(folder: Path) -> tuple[Graph, Ranges]:
-    """The graph and the ranges that a run's folder holds as its best."""
-    with np.load(folder / "best.npz") as arrays:
-        graph, table = unpack(arrays)
-    assert table is not None, "a run packs its ranges with its graph"
+    """The graph and the ranges that a run's folder holds as its best.
+
+    Raises:
+        TrainingError: the file is damaged, or not there.
+    """
+    graph, table = saved_with_ranges(folder, "best.npz")
     return graph, {name: (float(table.bounds[index][0]), float(table.bounds[index][1])) for name, index in table.group.items()}
+
+
+def best_measured(folder: Path) -> float:
+    """The highest PSNR-Y of a run's log, dB.
+
+    Raises:
+        TrainingError: the log is damaged, or not there.
+    """
+    measured = [row["val_psnr_y"] for row in RunFiles(folder).log_rows() if "val_psnr_y" in row]
+    if not measured:
+        raise TrainingError(f"{folder / 'log.csv'}: damaged, it has no measurement: remove the folder to start anew")
+    return max(measured)
 
 
 def _claim(files: RunFiles, identity: dict, facts: dict) -> None:
     """Writes run.json; refuses a folder that holds another run."""
     path = files.folder / "run.json"
-    try:
-        old = json.loads(path.read_text()) if path.exists() else {**facts, **identity}
-    except ValueError:
-        raise TrainingError(f"{path}: damaged: remove the folder to start anew") from None
+    old = json_object(path.read_bytes()) if path.exists() else {**facts, **identity}
+    if old is None:
+        raise TrainingError(f"{path}: damaged: remove the folder to start anew")
     if old.get("task") != facts["task"]:
         raise TrainingError(f"{files.folder}: holds a run of another kind: give another `out`")
     for key, now in identity.items():

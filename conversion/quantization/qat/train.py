@@ -20,9 +20,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from conversion.graph.arrays import RangeTable, pack, unpack
+from conversion.graph.arrays import RangeTable, pack
 from conversion.graph.ir import Graph
 from conversion.quantization.qat.photo_sets import photo_sets
+from conversion.quantization.qat.saved_graphs import saved_graph, saved_with_ranges
 from conversion.quantization.qat.settings import QatSettings
 from conversion.quantization.qat.tfmot_model import LearnedRanges, fake_quant_kernel, float_twin, quantized_twin, weight_variables
 from keras_models.data.patches import Patches
@@ -185,8 +186,7 @@ def train(folder: str, data: str, validation: str | None, cache: str | None, set
     Raises:
         TrainingError: another process trains here, a damaged checkpoint, or a loss that is not finite.
     """
-    graph = np.load(Path(folder) / "start.npz")
-    first, *_, last = unpack(graph)[0].nodes.values()
+    first, *_, last = saved_graph(Path(folder), "start.npz").nodes.values()
     photos, held_out = photo_sets(data, validation, last.shape[1] // first.shape[1], cache)
     yield from _run(Path(folder), photos, held_out, QatSettings(**settings))
 
@@ -196,10 +196,7 @@ def _run(folder: Path, data: PhotoSet, validation: PhotoSet, settings: QatSettin
     with files.locked():
         checkpoint = files.read()
         patches = Patches(data, settings.batch, settings.patch, settings.seed)
-        with np.load(folder / "start.npz") as start, np.load(folder / "float.npz") as teacher:
-            graph, ranges = unpack(start)
-            assert ranges is not None, "a run packs its ranges with its graph"
-            trainer = Trainer((graph, ranges), unpack(teacher)[0], settings)
+        trainer = Trainer(saved_with_ranges(folder, "start.npz"), saved_graph(folder, "float.npz"), settings)
         facts: dict[str, Any] = {"seconds": 0.0, "best": None, "rows": []}
         done = 0
         if checkpoint:

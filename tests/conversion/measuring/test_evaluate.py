@@ -115,3 +115,33 @@ def test_missing_pair_and_bad_image(converted, tmp_path):
     (tmp_path / "LRx4/a.png").write_text("no picture")
     with pytest.raises(ImageError, match="LRx4/a.png: not an image that can be read"):
         evaluate_model(converted("LKDN-S_x4"), tmp_path)
+
+
+def resized_by(path, factor):
+    """An .onnx that doubles an image's sides, times a number."""
+    import onnx
+    from onnx import helper
+
+    image = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, (1, 3, "h", "w"))
+    result = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 3, "h2", "w2"))
+    constants = [helper.make_tensor("scales", onnx.TensorProto.FLOAT, [4], [1, 1, 2, 2])]
+    constants.append(helper.make_tensor("f", onnx.TensorProto.FLOAT, [], [factor]))
+    nodes = [
+        helper.make_node("Resize", ["image", "", "scales"], ["large"], mode="nearest", coordinate_transformation_mode="asymmetric"),
+        helper.make_node("Mul", ["large", "f"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "doubling", [image], [result], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+    return path
+
+
+@pytest.mark.parametrize("factor", [np.nan, np.inf, -np.inf])
+def test_no_number_is_no_score(factor, tmp_path):
+    """Whatever kind of file: a NaN would be black, and have a PSNR."""
+    from keras_models.system.errors import ModelError
+
+    (tmp_path / "photos").mkdir()
+    save_pillow(tmp_path / "photos/a.png", noise(40, 48))
+    with pytest.raises(ModelError, match="values that are no numbers"):
+        evaluate_model(resized_by(tmp_path / "bad.onnx", factor), tmp_path / "photos")
+    assert evaluate_model(resized_by(tmp_path / "good.onnx", 1.0), tmp_path / "photos").mean.psnr_y > 5

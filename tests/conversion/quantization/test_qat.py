@@ -203,8 +203,8 @@ def test_a_killed_run_goes_on(finished, photos, tmp_path):
         ({"data": "empty"}, "empty: no photos in it"),
         ({"val": "nowhere"}, "nowhere: no such folder"),
         ({"more": ["--patch", "500"]}, "smaller than a patch"),
-        ({"more": ["--io", "int4"]}, "--io int4: give int8 or uint8"),
-        ({"more": ["--hr-share", "1.5"]}, "--hr-share 1.5: give a share from 0 to 1"),
+        ({"more": ["--io", "int4"]}, "`io` int4: give int8 or uint8"),
+        ({"more": ["--hr-share", "1.5"]}, "1.5: give a share from 0 to 1"),
         ({"out": "other"}, "holds files that are not"),
         ({"out": "run", "more": ["--lr", "0.002"]}, "holds a run with another lr"),
     ],
@@ -230,3 +230,4 @@ def test_mistakes_are_one_line(change, words, finished, tiny, photos, tmp_path):
 
 def number(text):
     return text if not text[0].isdigit() else float(text) if "." in text else int(text)
+

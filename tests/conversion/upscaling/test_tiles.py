@@ -85,11 +85,14 @@ def test_default_tile_grows_where_memory_allows():
     from conversion.upscaling.pipeline import default_tile
 
     sides = []
-    for needed in (500.0, 1848.0, 3808.0, 1e6):
+    for needed in (500.0, 1848.0, 3808.0, 12e3, 3e4, 1e5):
         engine = FakeEngine(nearest)
         engine.bytes_per_pixel = needed
         sides.append(default_tile(engine, 32))
-    assert sides == [512, 384, 256, 256]
+    assert sides == [512, 384, 256, 128, 64, 64]
+    engine.bytes_per_pixel = 2e5
+    with pytest.raises(MobileSRError, match="takes 5 GiB for a tile of 64x64"):
+        default_tile(engine, 32)
 
 
 def test_live_bytes_of_a_chain():
