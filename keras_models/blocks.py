@@ -7,8 +7,8 @@ does so inside a training step, too.
 """
 
 import contextlib
-import functools
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -112,22 +112,13 @@ class PixelNorm(keras.layers.Layer):
 
 def gelu(x: keras.KerasTensor) -> keras.KerasTensor:
     """The exact (erf) GELU of any tensor."""
-    if isinstance(x, keras.KerasTensor) or keras.backend.backend() != "tensorflow":  # XLA fuses the gradient by itself
+    if isinstance(x, keras.KerasTensor) or TRAINING_GELU.get() is None:
         return ops.gelu(x, approximate=False)
-    return _gelu_with_gradient()(x)
+    return TRAINING_GELU.get()(x)
 
 
-@functools.cache
-def _gelu_with_gradient() -> Any:
-    """GELU for TensorFlow: what it differentiates by itself goes over the tensor twice as often."""
-    import tensorflow as tf
-
-    @tf.custom_gradient
-    def gelu(x: Any) -> tuple:
-        normal = 0.5 + 0.5 * tf.math.erf(x * 0.5**0.5)  # Phi(x), whose derivative is the bell curve below
-        return x * normal, lambda dy: dy * (normal + x * tf.exp(-0.5 * x * x) * (2 * np.pi) ** -0.5)
-
-    return gelu
+TRAINING_GELU: ContextVar[Any] = ContextVar("training_gelu", default=None)
+"""What computes a GELU instead while a step is traced that `keras_models.training` wants with a gradient of its own."""
 
 
 def pixel_shuffle(x: keras.KerasTensor, scale: int) -> keras.KerasTensor:

@@ -9,6 +9,7 @@ of any weight's gradient, relative to the largest gradient of that weight.
 import sys
 from functools import partial
 from typing import Annotated
+from unittest import mock
 
 import numpy as np
 import typer
@@ -21,7 +22,6 @@ with silenced():  # TensorFlow talks while it is imported
     import keras
     import tensorflow as tf
 
-    from keras_models import blocks
     from keras_models.training import run as training
     from keras_models.training.settings import settings_for
 
@@ -35,16 +35,10 @@ def main(preset: Annotated[str, typer.Argument()] = "lkdn-s-x4", rounds: Annotat
     high = rng.random((8, 32 * scale, 32 * scale, 3), np.float32)
     steps, gradients = {}, {}
     for name in ("own", "tensorflow"):
-        plain = name == "tensorflow"
-        kept = blocks._gelu_with_gradient, training.use_fast_gradients
-        if plain:
-            blocks._gelu_with_gradient = lambda: partial(keras.ops.gelu, approximate=False)
-            training.use_fast_gradients = lambda network: None
-        student, _ = training.build_student(settings)
+        with mock.patch.object(training, "computes_with_tensorflow_on_cpu", lambda own=name == "own": own):
+            student, _ = training.build_student(settings)
         gradients[name] = _gradients(student, low, high)
         steps[name] = partial(student.train_on_batch, low, high)
-        steps[name]()  # traced now, while GELU is the one that is meant
-        blocks._gelu_with_gradient, training.use_fast_gradients = kept
     times = {name: np.array(ms) for name, ms in interleaved(steps, rounds).items()}
     pairs = zip(gradients["own"], gradients["tensorflow"], strict=True)
     worst = max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-12)) for a, b in pairs)

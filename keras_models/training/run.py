@@ -22,7 +22,6 @@ from keras_models.registry import preset_named
 from keras_models.system.errors import TrainingError
 from keras_models.system.threads import can_start_threads
 from keras_models.training.bicubic_start import head_start
-from keras_models.training.cpu_gradients import use_fast_gradients
 from keras_models.training.other_scale import take_other_scale
 from keras_models.training.run_folder import Checkpoint, RunFiles
 from keras_models.training.schedules import WarmUpDecay
@@ -256,7 +255,7 @@ def build_student(settings: Settings) -> tuple[Student, keras.Model]:
         network = _in_form(network, settings)
         student = Student(network, settings.loss, teacher, settings.teacher_share)
         if computes_with_tensorflow_on_cpu():
-            use_fast_gradients(student.computed)
+            student.take_fast_gradients()
     finally:
         keras.config.set_dtype_policy("float32")
     if settings.start:

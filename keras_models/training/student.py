@@ -1,11 +1,13 @@
 """The network as Keras' `fit` sees it: its loss on the photos, and on a teacher's output if there is one."""
 
+import contextlib
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_models.system.errors import TrainingError
+from keras_models.training.cpu_gradients import fast_gelu, use_fast_gradients
 from keras_models.training.online_fold import OnlineFold, cheapest_form
 
 
@@ -29,17 +31,19 @@ class Student(keras.Model):
         self.network, self.loss_name = network, loss
         self._forward = cheapest_form(network)
         self.teacher, self.teacher_share = teacher, teacher_share
+        self.fast = False
         if teacher is not None:
             teacher.trainable = False
 
-    @property
-    def computed(self) -> keras.Model:
-        """The network whose layers compute: the deploy form, where the training form is folded inside every step."""
-        return self._forward.deploy if isinstance(self._forward, OnlineFold) else self.network
+    def take_fast_gradients(self) -> None:
+        """Computes with the gradients of `keras_models.training.cpu_gradients` from now on."""
+        use_fast_gradients(self._forward.deploy if isinstance(self._forward, OnlineFold) else self.network)
+        self.fast = True
 
     def call(self, image: Any, training: bool | None = None) -> Any:
         """The network's output."""
-        return self._forward(image, training=training)
+        with fast_gelu() if self.fast else contextlib.nullcontext():
+            return self._forward(image, training=training)
 
     def build(self, input_shape: tuple) -> None:
         """Nothing of its own to build: the network comes built."""

@@ -291,7 +291,7 @@ def test_tables_hold_what_was_measured(browser, page, folder, tiny_model):
     verdicts = rows_of(browser, "#phone table")
     assert ["DEPTH_TO_SPACE", "1", "1"] in verdicts and ["XNNPACK partitions", "1"] in verdicts
     assert any("31.26" in row for row in rows_of(browser, "#published") if row[0] == "tiny.keras")
-    assert "give a folder of some dozens with --calibration FOLDER" in find(browser, "#recipes")[0].text
+    assert "give a folder of some dozens for calibration" in find(browser, "#recipes")[0].text
 
 
 def test_names_and_cards_are_only_text(browser, page):

@@ -203,11 +203,12 @@ def test_verify_judges_integer_files_by_decibels(made, keras_file, tmp_path):
 
     path, _ = made("int8")
     good = verify_tflite(path, keras_file)
-    assert good.problems == () and good.quantized and good.psnr > 32
+    assert good.quantized and good.psnr > 32
+    assert all("flat colour" in problem for problem in good.problems)  # random weights keep no colour
     other = randomise(LKDN(scale=2, features=12, attention_channels=8, blocks=1), seed=9)
     other.save(tmp_path / "other.keras")
     wrong = verify_tflite(path, tmp_path / "other.keras")
-    assert wrong.problems == (f"only {wrong.psnr:.1f} dB to {tmp_path / 'other.keras'}",)
+    assert f"only {wrong.psnr:.1f} dB to {tmp_path / 'other.keras'}" in wrong.problems
 
 
 def test_bad_calibration_folders(keras_file, photos, tmp_path):

@@ -44,7 +44,7 @@ def test_file_at_another_window_is_the_same_network(tiny_model, tmp_path):
     [
         ("random", {"halo": 129}, "needs 129 pixels around what it enlarges, a page has 128"),
         ("random", {"halo": UNBOUNDED_HALO}, "is not used"),
-        ("fixed", {"halo": 5}, "runs only at 16x16 and needs 5 pixels .* convert it with --tile 20x20 or more"),
+        ("fixed", {"halo": 5}, "runs only at 16x16 and needs 5 pixels .* convert it with `tile` 20x20 or more"),
         ("random", {"halo": 8, "stride": 4}, "sees photos in blocks of 4 pixels"),
         ("int8", {"halo": 0}, "takes int8 images, a page float32 ones"),
         ("classifier", {}, "super-resolution"),
