@@ -48,7 +48,7 @@ CHANGES = {
 """Added to a command, so that it is over soon: of a flag that stands there already the last value counts."""
 
 SLOW = r"mobile-sr (convert|evaluate lkdn|qat|recipes|train|compare-optimizers|report|page)\b|\.pth|@|--gpu"
-SLOW += r"|compare_networks|measure_released|mixed_precision"
+SLOW += r"|compare_networks|measure_step|measure_released|mixed_precision"
 """Conversions and training, a quarter of a minute to some minutes each: `pytest tests/processes/test_readme.py -m slow`."""
 
 PROGRAM = re.compile(r"(\.venv/bin/)?(mobile-sr|pytest|pip|python\d*)\s|scripts/\w+\.sh")

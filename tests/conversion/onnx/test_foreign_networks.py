@@ -140,7 +140,9 @@ def test_weights_that_are_no_numbers_are_named(tmp_path):
 
 def test_integers_are_fitted_to_photos_and_their_loss_is_said(tmp_path):
     for seed in range(3):
-        save_pillow(tmp_path / f"{seed}.png", noise(96, 96, seed=seed) // 2 + 64)
+        photo = noise(96, 96, seed=seed) // 2
+        photo[:48] += 127  # a bright half, a dark half
+        save_pillow(tmp_path / f"{seed}.png", photo)
     path = written(foreign.prelus, tmp_path / "model.onnx")
     made = convert_onnx(path, tmp_path / "m.tflite", "int8", SIDE, tmp_path)
     report = inspect_tflite(tmp_path / "m.tflite")
