@@ -3,6 +3,7 @@
 PyTorch's order (CRD) takes channel c * r * r + b for colour c and place b in the block, TensorFlow's (DCR) b * colours + c.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -14,16 +15,21 @@ PER_ELEMENT = {"Relu", "LeakyRelu", "Gelu", "Sigmoid", "Tanh", "Elu", "Selu", "C
 """Operations that do the same to every element of their first input."""
 
 
-def name_shuffles(graph: OnnxGraph) -> int:
-    """Reshape to rank 6, Transpose, Reshape to rank 4 is a DepthToSpace where its shapes and order say so."""
-    count = 0
+def _parted(graph: OnnxGraph) -> Iterator[tuple[OnnxNode, OnnxNode, OnnxNode, tuple[tuple, tuple, tuple]]]:
+    """Every Reshape, Transpose, Reshape that nothing else reads, with the shapes before the first and behind both Reshapes."""
     shapes = graph.shapes()
     for node in list(graph.nodes):
         first = graph.producer(node.inputs[0], "Reshape") if node.op == "Transpose" else None
         last = graph.only_user(node.output, "Reshape")
-        if first is None or last is None or graph.only_user(first.output) is not node:
-            continue
-        before, split, after = (shapes.get(name, ()) for name in (first.inputs[0], first.output, last.output))
+        if first is not None and last is not None and graph.only_user(first.output) is node:
+            before, split, after = (shapes.get(name, ()) for name in (first.inputs[0], first.output, last.output))
+            yield first, node, last, (before, split, after)
+
+
+def name_shuffles(graph: OnnxGraph) -> int:
+    """Reshape to rank 6, Transpose, Reshape to rank 4 is a DepthToSpace where its shapes and order say so."""
+    count = 0
+    for first, node, last, (before, split, after) in _parted(graph):
         mode = {(0, 1, 4, 2, 5, 3): "CRD", (0, 3, 4, 1, 5, 2): "DCR"}.get(tuple(node.attrs.get("perm", [])))
         if mode is None or len(before) != 4 or len(split) != 6:
             continue
@@ -43,13 +49,7 @@ def name_shuffles(graph: OnnxGraph) -> int:
 def name_unshuffles(graph: OnnxGraph) -> int:
     """Reshape to rank 6, Transpose, Reshape to rank 4 the other way is a SpaceToDepth, its channels put in order by a 1x1 Conv."""
     count = 0
-    shapes = graph.shapes()
-    for node in list(graph.nodes):
-        first = graph.producer(node.inputs[0], "Reshape") if node.op == "Transpose" else None
-        last = graph.only_user(node.output, "Reshape")
-        if first is None or last is None or graph.only_user(first.output) is not node:
-            continue
-        before, split, after = (shapes.get(name, ()) for name in (first.inputs[0], first.output, last.output))
+    for first, node, last, (before, split, after) in _parted(graph):
         colours_first = {(0, 1, 3, 5, 2, 4): True, (0, 3, 5, 1, 2, 4): False}.get(tuple(node.attrs.get("perm", [])))
         if colours_first is None or len(before) != 4 or len(split) != 6:
             continue

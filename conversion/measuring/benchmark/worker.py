@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +56,8 @@ def measure(file: str, threads: int, tile: list[int] | None, runs: int, photo: s
         if np.issubdtype(tensor["dtype"], np.integer):
             values *= np.iinfo(tensor["dtype"]).max
         interpreter.set_tensor(tensor["index"], values.astype(tensor["dtype"]))
-    seconds = []
-    for _ in range(runs + 1):
-        start = time.perf_counter()
-        interpreter.invoke()
-        seconds.append(time.perf_counter() - start)
-    return {
-        "tile": f"{height}x{width}",
-        "init_ms": (opened - begun) * 1e3,
-        "first_ms": seconds[0] * 1e3,
-        **statistics(seconds[1:], height * width),
-        "peak_mb": _peak_mb(),
-        "photo_mp_s": None if photo is None else photo_speed(file, threads, tile, Path(photo)),
-    }
+    speed = None if photo is None else partial(photo_speed, file, threads, tile, Path(photo))
+    return _row((height, width), opened - begun, interpreter.invoke, runs, speed)
 
 
 def _measure_onnx(
@@ -81,18 +71,26 @@ def _measure_onnx(
     opened = time.perf_counter()
     height, width = tile or engine.tile
     window = np.random.default_rng(0).random((height, width, engine.channels), np.float32)
+    speed = None if photo is None else partial(photo_speed, file, threads, tile, Path(photo))
+    return _row((height, width), opened - begun, partial(engine.infer, window), runs, speed)
+
+
+def _row(
+    size: tuple[int, int], opening_s: float, run: Callable[[], object], runs: int, speed: Callable[[], float] | None
+) -> dict[str, float | int | str | None]:
+    """The row of one file: the first run by itself, statistics of those after it, and what a photo takes, if one is given."""
     seconds = []
     for _ in range(runs + 1):
         start = time.perf_counter()
-        engine.infer(window)
+        run()
         seconds.append(time.perf_counter() - start)
     return {
-        "tile": f"{height}x{width}",
-        "init_ms": (opened - begun) * 1e3,
+        "tile": f"{size[0]}x{size[1]}",
+        "init_ms": opening_s * 1e3,
         "first_ms": seconds[0] * 1e3,
-        **statistics(seconds[1:], height * width),
+        **statistics(seconds[1:], size[0] * size[1]),
         "peak_mb": _peak_mb(),
-        "photo_mp_s": None if photo is None else photo_speed(file, threads, tile, Path(photo)),
+        "photo_mp_s": None if speed is None else speed(),
     }
 
 
