@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conversion.engines.colours import Colours
-from conversion.engines.known import colours_of, view_of
+from conversion.engines.known import Viewing, colours_of, view_of
 from conversion.engines.proof import Proof, prove
 from conversion.engines.threads import usable_threads
 from conversion.engines.values import NOTHING_SAID, Said, Values, through
@@ -26,7 +26,7 @@ _MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 3, 6, 12, 24, 48, 5, 7, 10)
 _INTEGERS = (np.int8, np.uint8, np.int16)
 
 
-class CpuEngine:
+class CpuEngine(Viewing):
     """Opens a .tflite of one image in and one image out, and upscales windows with XNNPACK.
 
     Not safe for use from several threads at once.
@@ -89,16 +89,6 @@ class CpuEngine:
         if self._proof.halo is not None:
             return View(self._proof.halo, self._proof.stride)
         return view_of(self)
-
-    @property
-    def halo(self) -> int:
-        """Real pixels around a tile's core that the network needs."""
-        return self.view.halo
-
-    @property
-    def stride(self) -> int:
-        """Windows start at multiples of it."""
-        return self.view.stride
 
     @cached_property
     def colours(self) -> Colours:

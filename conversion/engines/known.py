@@ -1,6 +1,7 @@
 """What is measured on a file once, and remembered: how it looks at an image, and the values that it takes."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from math import lcm
 from pathlib import Path
@@ -30,6 +31,25 @@ class FileEngine(Engine, Protocol):
 
     def infer(self, window: np.ndarray) -> np.ndarray:
         """The network on its own channels and values."""
+
+
+class Viewing:
+    """What an engine of a file says to whoever plans its tiles, by its view."""
+
+    @cached_property
+    def view(self) -> View:
+        """How it looks at an image."""
+        raise NotImplementedError
+
+    @property
+    def halo(self) -> int:
+        """Real pixels around a tile's core that the network needs."""
+        return self.view.halo
+
+    @property
+    def stride(self) -> int:
+        """Windows start at multiples of it."""
+        return self.view.stride
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from conversion.engines.colours import Colours
-from conversion.engines.known import colours_of, view_of
+from conversion.engines.known import Viewing, colours_of, view_of
 from conversion.engines.onnx_proof import open_session, prove_onnx
 from conversion.engines.threads import usable_threads
 from conversion.engines.values import NOTHING_SAID, Said, Values, through
@@ -14,7 +14,7 @@ from conversion.engines.view import View
 from keras_models.system.errors import ModelError, one_line
 
 
-class OnnxEngine:
+class OnnxEngine(Viewing):
     """Opens an .onnx of one image in and one out, channels first or last, of three channels or one, floats of any width or bytes.
 
     Attributes:
@@ -45,16 +45,6 @@ class OnnxEngine:
     def view(self) -> View:
         """How it looks at an image, measured on the file."""
         return view_of(self)
-
-    @property
-    def halo(self) -> int:
-        """Real pixels around a tile's core that the network needs."""
-        return self.view.halo
-
-    @property
-    def stride(self) -> int:
-        """Windows start at multiples of it."""
-        return self.view.stride
 
     @cached_property
     def colours(self) -> Colours:
