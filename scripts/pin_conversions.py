@@ -2,12 +2,10 @@
 
     python scripts/pin_conversions.py [PRESET ...] >before.txt
 
-Weights are seeded, images are the built-in ones, tiles small; a card is no part of it. The name that Keras gave to the
-whole model stands in front of every tensor's name and is left out, since earlier versions took it from a counter.
+Weights are seeded, images are the built-in ones, tiles small; a card is no part of it.
 """
 
 import hashlib
-import re
 import sys
 from typing import Annotated, Any
 
@@ -27,7 +25,6 @@ def main(presets: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     from conversion.calibration_images import synthetic_images
     from conversion.graph.from_keras import graph_of
     from conversion.recipes import RECIPES
-    from conversion.tflite.flatbuffer_dedup import with_shared_vectors
     from keras_models.checkpoints.loading import build_preset
     from keras_models.folding import fold
     from keras_models.registry import PRESETS
@@ -41,8 +38,7 @@ def main(presets: Annotated[list[str] | None, typer.Argument()] = None) -> None:
         for recipe in RECIPES.values():
             images = synthetic_images(CROP, CROP) if recipe.needs_photos else synthetic_images(*TILE)
             try:
-                data = recipe.emit(graph, TILE, images, 0).data
-                said = digest(with_shared_vectors(data) if recipe.compact else data)
+                said = digest(recipe.emit(graph, TILE, images, 0).data)
             except MobileSRError as error:
                 said = f"refused: {error}"
             sys.stdout.write(f"{name} {recipe.name} {said}\n")
@@ -50,12 +46,31 @@ def main(presets: Annotated[list[str] | None, typer.Argument()] = None) -> None:
 
 
 def digest(data: bytes) -> str:
-    """Sha256 of a .tflite whose tensors are named without the model's own name."""
+    """Sha256 of all that a .tflite computes with: operations, their options, shapes, types, scales, constants, signature.
+
+    What is left out is names and the order in which the converter happened to store tensors, buffers and operation codes.
+    """
     from conversion.tflite.check import packed, parse_checked
 
     model = parse_checked(data, "converted model")
-    for tensor in model.subgraphs[0].tensors:
-        tensor.name = re.sub(rb"(^|;)(functional|super_resolution)(_\d+)*/", rb"\1", tensor.name or b"")
+    graph = model.subgraphs[0]
+    used = [*graph.inputs, *(index for op in graph.operators for index in (*op.inputs, *op.outputs) if index >= 0), *graph.outputs]
+    number = {int(old): new for new, old in enumerate(dict.fromkeys(used))} | {-1: -1}
+    tensors, buffers = [graph.tensors[index] for index in number if index >= 0], model.buffers[:1]
+    for tensor in tensors:
+        tensor.name = None
+        buffers.append(model.buffers[tensor.buffer])
+        tensor.buffer = len(buffers) - 1
+    graph.tensors, model.buffers = tensors, buffers
+    graph.inputs, graph.outputs = [[number[int(i)] for i in side] for side in (graph.inputs, graph.outputs)]
+    codes = list(dict.fromkeys(int(op.opcodeIndex) for op in graph.operators))
+    model.operatorCodes = [model.operatorCodes[code] for code in codes]
+    for op in graph.operators:
+        op.opcodeIndex = codes.index(op.opcodeIndex)
+        op.inputs, op.outputs = [number[int(i)] for i in op.inputs], [number[int(i)] for i in op.outputs]
+    for named in (named for signature in model.signatureDefs for named in (*signature.inputs, *signature.outputs)):
+        named.tensorIndex = number[named.tensorIndex]
+    model.metadata, graph.name, model.description = [], None, None
     return hashlib.sha256(packed(model)).hexdigest()
 
 
