@@ -48,12 +48,15 @@ def main(presets: Annotated[list[str] | None, typer.Argument()] = None) -> None:
 def digest(data: bytes) -> str:
     """Sha256 of all that a .tflite computes with: operations, their options, shapes, types, scales, constants, signature.
 
-    What is left out is names and the order in which the converter happened to store tensors, buffers and operation codes.
+    What is left out is names and the order in which the converter happened to store tensors, buffers, operation codes and the
+    operations that widen constants of half precision.
     """
     from conversion.tflite.check import packed, parse_checked
 
     model = parse_checked(data, "converted model")
     graph = model.subgraphs[0]
+    constants = {index for index, tensor in enumerate(graph.tensors) if model.buffers[tensor.buffer].data is not None}
+    graph.operators = _by_use(graph.operators, constants)
     used = [*graph.inputs, *(index for op in graph.operators for index in (*op.inputs, *op.outputs) if index >= 0), *graph.outputs]
     number = {int(old): new for new, old in enumerate(dict.fromkeys(used))} | {-1: -1}
     tensors, buffers = [graph.tensors[index] for index in number if index >= 0], model.buffers[:1]
@@ -72,6 +75,17 @@ def digest(data: bytes) -> str:
         named.tensorIndex = number[named.tensorIndex]
     model.metadata, graph.name, model.description = [], None, None
     return hashlib.sha256(packed(model)).hexdigest()
+
+
+def _by_use(operators: list, constants: set[int]) -> list:
+    """The operations, those that read nothing but constants each moved to before the first that reads its result."""
+    early = {int(op.outputs[0]): op for op in operators if all(int(index) in constants for index in op.inputs)}
+    ordered = []
+    for op in operators:
+        if int(op.outputs[0]) not in early:
+            ordered += [early.pop(int(index)) for index in op.inputs if int(index) in early]
+            ordered.append(op)
+    return ordered
 
 
 def _seeded(rng: np.random.Generator, variable: Any) -> np.ndarray:
