@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import typer
 from support.tiny_training import TINY, make_photos, register_tiny
@@ -59,6 +60,47 @@ def test_from_a_folder_to_a_model(photos, tmp_path):
     assert "6 steps" in result.stdout and "validation PSNR-Y" in result.stdout
     assert "left out: broken.jpg: not an image that can be read" in result.stderr
     assert (out / "last.keras").is_file() and (out / "best.keras").is_file()
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_run_is_made_again_from_its_file_of_options(photos, tmp_path):
+    arguments = [TINY, "--data", photos, "--cache", tmp_path / "cache", *SMALL, "--schedule", "wsd", "--decay", 1, "--warmup", 0]
+    run("train", *arguments, "--optimizer", "adan", "--lr", 1e-5, "--steps", 2, "--out", tmp_path / "first")
+    again = ["--config", tmp_path / "first/train.toml", "--cache", tmp_path / "cache"]
+    run("train", *again, "--out", tmp_path / "second")
+    run("train", *again, "--seed", 5, "--out", tmp_path / "other")
+    first, second, other = (np.load(tmp_path / name / "last.npz") for name in ("first", "second", "other"))
+    names = [name for name in first.files if name != "facts"]
+    assert all(np.array_equal(first[name], second[name]) for name in names)
+    assert not all(np.array_equal(first[name], other[name]) for name in names), "what is given beside the file comes first"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("speed = 3", "'speed' is no option here: give some of all_devices, batch, "),
+        ("config = 'a.toml'", "'config' is no option here"),
+        ("steps = ", "not a TOML file: Invalid value"),
+        ("steps = " + "[" * 2000, "not a TOML file"),
+        ("steps = 2026-01-01", "steps is neither a text nor a number"),
+        ("[train]\nsteps = 3", "'train' is no option here"),
+        (b"\xff", "not a TOML file"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_wrong_file_of_options_is_one_line(photos, tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "a.toml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(TrainingError) as caught:
+        run("train", TINY, "--data", photos, "--out", tmp_path / "run", "--config", tmp_path / "a.toml")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.toml'}: ") and words in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_value_of_a_wrong_kind_is_said(photos, tmp_path):
+    (tmp_path / "a.toml").write_text(f"steps = 'many'\nout = '{tmp_path / 'run'}'\ndata = '{photos}'")
+    result = run("train", TINY, "--config", tmp_path / "a.toml")
+    assert result.exit_code == 2 and "Invalid value for '--steps'" in result.stderr
 
 
 def test_the_benchmark_prints_both_speeds(photos, tmp_path):
