@@ -16,8 +16,8 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
     """The weights of a checkpoint as flat names and float arrays in PyTorch layout (OIHW).
 
     Args:
-        path: .pth (.pt, .ckpt, .bin), .safetensors or .npz. Of what a trainer has saved, the weights are found (`wrappers.py`), averaged ones first;
-            bfloat16 and 8-bit floats become float32, which holds them exactly.
+        path: .pth (.pt, .ckpt, .bin), .safetensors or .npz. Of what a trainer has saved, the weights are found (`wrappers.py`),
+            averaged ones first; bfloat16 and 8-bit floats become float32, which holds them exactly.
 
     Raises:
         CheckpointError: unknown ending, unreadable, no dictionary of arrays in it, or several that could be meant.

@@ -156,7 +156,9 @@ WRAPPERS = {
         "callbacks": {"ModelCheckpoint": {"best_model_score": np.float32(31).reshape(())}},
         "optimizer_states": [{"state": {0: {"step": np.float32(1).reshape(()), "exp_avg": MOMENT}}}],
     },
-    "averaged, with counters beside": lambda s: {"initted": COUNTER, "step": COUNTER} | prefixed(s, "ema_model.") | prefixed(zeros(s), "online_model."),
+    "averaged, with counters beside": lambda s: (
+        {"initted": COUNTER, "step": COUNTER} | prefixed(s, "ema_model.") | prefixed(zeros(s), "online_model.")
+    ),
     "a counter among the weights": lambda s: s | {"num_batches_tracked": COUNTER},
     "a list": lambda s: [s, {"lr": 1e-3}],
     "a tuple": lambda s: (s, {"optimizer": {"exp_avg": MOMENT}}),
@@ -203,7 +205,13 @@ def test_a_trainers_notes_do_not_matter(tmp_path):
     counter = b"ccollections\nCounter\n}K\x0aK\x01s\x85R"
     default = b"ccollections\ndefaultdict\n(c__builtin__\ndict\ntR"
     options = b"cargparse\nNamespace\n)\x81}" + files.text("lr") + b"K\x01sb"
-    curve = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85" + files.text("b") + b"tR(K\x01K\x02\x85N\x89" + files.text("x") + b"tb"
+    curve = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85"
+        + files.text("b")
+        + b"tR(K\x01K\x02\x85N\x89"
+        + files.text("x")
+        + b"tb"
+    )
     notes = {"psnr": scalar, "milestones": counter, "log": default, "args": options, "curve": curve, "seen": b"c__builtin__\nset\n]\x85R"}
     body = b"".join(files.text(name) + value for name, value in notes.items())
     body += files.text("params") + b"}" + files.text("a.weight") + files.tensor((2, 2), (2, 1)) + b"s"
@@ -211,7 +219,9 @@ def test_a_trainers_notes_do_not_matter(tmp_path):
     assert np.array_equal(read_state(tmp_path / "a.pth")["a.weight"], [[0, 1], [2, 3]])
 
 
-@pytest.mark.parametrize("made", [b"cos\nsystem\n)\x81", b"ctorch\nFloatStorage\n)\x81", b"ccollections\nOrderedDict\n)\x81", b"K\x01)\x81"])
+@pytest.mark.parametrize(
+    "made", [b"cos\nsystem\n)\x81", b"ctorch\nFloatStorage\n)\x81", b"ccollections\nOrderedDict\n)\x81", b"K\x01)\x81"]
+)
 def test_objects_are_made_of_nothing_else(made, tmp_path):
     (tmp_path / "a.pth").write_bytes(files.torch_zip(files.saved(made)))
     assert "os.system" in refusal(tmp_path / "a.pth") or "no class" in refusal(tmp_path / "a.pth")
