@@ -18,7 +18,7 @@ from conversion.engines.view import View
 from keras_models.system.errors import ModelError, one_line
 
 if TYPE_CHECKING:
-    import onnxruntime
+    pass
 
 _PATIENCE_S, _SLOWER = 60.0, 100
 """A run may take so many seconds of the processor, and so many times what a small window took in proportion: attention over a whole

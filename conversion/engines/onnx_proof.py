@@ -105,8 +105,10 @@ def open_session(path: Path, threads: int) -> "onnxruntime.InferenceSession":
 
 @functools.cache
 def _limit_memory() -> None:
-    """Gives onnxruntime an allocator, for all sessions of this process, that refuses more than `WHOLE_MEMORY`: sizes that a file computes while it runs
-    are known by then only."""
+    """Gives onnxruntime an allocator, for all sessions of this process, that refuses more than `WHOLE_MEMORY`.
+
+    Sizes that a file computes while it runs are known by then only.
+    """
     import onnxruntime
 
     place = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT)
