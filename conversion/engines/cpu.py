@@ -145,6 +145,10 @@ class CpuEngine(Viewing):
             raise ModelError(f"{self.path}: LiteRT failed on a {height}x{width} window ({one_line(error)}): try another `tile`") from error
         return self._from_tensor(result)
 
+    def shapes(self) -> dict[int, tuple[int, ...]]:
+        """Of all tensors at the size that ran last, by their index; those that the runtime made for itself besides."""
+        return {tensor["index"]: tuple(map(int, tensor["shape"])) for tensor in self._interpreter.get_tensor_details()}
+
     def _open(self) -> None:
         from ai_edge_litert.interpreter import Interpreter
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conversion.engines.base import WHOLE_MEMORY
 from conversion.engines.colours import Colours
 from conversion.engines.known import Viewing, colours_of, view_of
-from conversion.engines.onnx_proof import open_session, prove_onnx
+from conversion.engines.onnx_proof import failure, open_session, prove_onnx
 from conversion.engines.threads import usable_threads
 from conversion.engines.values import NOTHING_SAID, Said, Values, through
 from conversion.engines.view import View
-from keras_models.system.errors import ModelError, one_line
+from keras_models.system.errors import ModelError
 
 if TYPE_CHECKING:
     pass
@@ -97,13 +96,7 @@ class OnnxEngine(Viewing):
                 "give a smaller `tile`, or another network"
             ) from None
         except Exception as error:  # onnxruntime's own
-            if "bfc_arena" in str(error):
-                raise ModelError(
-                    f"{self.path}: a {height}x{width} image takes more than {WHOLE_MEMORY >> 30} GiB: give a smaller `tile` or photo, or "
-                    "another network"
-                ) from None
-            said = one_line(error)
-            raise ModelError(f"{self.path}: onnxruntime fails on a {height}x{width} image ({said}): try another `tile`") from None
+            raise failure(self.path, (height, width), error) from None
         result = made.transpose(1, 2, 0) if self._proof.result_channels_first else made
         if result.shape != (height * self.scale, width * self.scale, self.channels):
             raise ModelError(f"{self.path}: makes {result.shape} of a {height}x{width} image: not x{self.scale} at every size")

@@ -103,6 +103,15 @@ def open_session(path: Path, threads: int) -> "onnxruntime.InferenceSession":
         raise ModelError(f"{path}: onnxruntime cannot open it ({one_line(error)}): export it again") from None
 
 
+def failure(path: str | Path, size: tuple[int, int], error: Exception) -> ModelError:
+    """What an error of onnxruntime's says of an image of (height, width)."""
+    image = f"a {size[0]}x{size[1]} image"
+    if "bfc_arena" in str(error):
+        most = f"{WHOLE_MEMORY >> 30} GiB"
+        return ModelError(f"{path}: {image} takes more than {most}: give a smaller `tile` or photo, or another network")
+    return ModelError(f"{path}: onnxruntime fails on {image} ({one_line(error)}): try another `tile`")
+
+
 @functools.cache
 def _limit_memory() -> None:
     """Gives onnxruntime an allocator, for all sessions of this process, that refuses more than `WHOLE_MEMORY`.
@@ -147,7 +156,11 @@ def prove_here(path: str) -> dict:
             resizable = multiple > 0
             side = -(-64 // multiple) * multiple if resizable else 0
             tile = (side, side) if resizable else size
-            costs = _costs(probe, tile if not resizable else (-(-_MEMORY_SIDE // multiple) * multiple,) * 2)
+            largest = tile if not resizable else (-(-_MEMORY_SIDE // multiple) * multiple,) * 2
+            try:
+                costs = _costs(probe, largest)
+            except Exception as error:  # onnxruntime's own
+                raise failure(path, largest, error) from None
             return asdict(
                 OnnxProof(inputs[0].name, first, result_first, channels, dtype, scale, tile, resizable, max(multiple, 1), *costs)
             )
