@@ -89,7 +89,7 @@ def prove_here(path: str) -> dict:
     if isinstance(engine, WholeImageEngine):
         engine.settle(lambda: [(noise, (slice(None), slice(None)))], 1)
     engine.infer(noise)
-    measured = {"resizable": engine.resizable, "multiple": engine.multiple}
+    measured: dict[str, float] = {"resizable": engine.resizable, "multiple": engine.multiple}
     if engine.resizable:
         measured["bytes_per_pixel"] = max(proof.bytes_per_pixel, live_bytes_per_pixel(_as_run(file, engine.shapes())))
     return asdict(proof) | measured
