@@ -1,14 +1,15 @@
 """Calibration images: what ranges are measured on, from a folder of photos or made up by a seeded generator."""
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from keras_models.data.bicubic import shrink
-from keras_models.data.photo_files import list_photos
+from keras_models.data.photo_files import list_photos, some_names
 from keras_models.data.read_rgb import read_rgb
-from keras_models.system.errors import ImageError
+from keras_models.system.errors import ImageError, LeftOut
 
 
 def synthetic_images(height: int, width: int, seed: int = 0) -> list[np.ndarray]:
@@ -57,14 +58,48 @@ def photo_paths(folder: str | Path) -> list[Path]:
     return list(list_photos(folder).photos)
 
 
-def shuffled_photos(paths: Sequence[Path], rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """(H, W, 3) uint8 of each photo in an order that the generator draws; those that cannot be read are left out."""
-    for index in rng.permutation(len(paths)):
+def drawn_photos(
+    folder: str | Path,
+    rng: np.random.Generator,
+    least: tuple[int, int],
+    count: int,
+    take: Callable[[np.ndarray], np.ndarray] = lambda pixels: pixels,
+) -> list[np.ndarray]:
+    """Photos of a folder in an order that the generator draws.
+
+    Args:
+        folder: of photos, searched through.
+        rng: draws.
+        least: (height, width) that a photo must have.
+        count: how many, if there are as many.
+        take: what is kept of a photo, from (H, W, 3) uint8.
+
+    Returns:
+        What was taken of each. A photo that is met and cannot be used is left out with a `LeftOut` warning.
+
+    Raises:
+        ImageError: no such folder.
+    """
+    listing, taken, small = list_photos(folder), list[np.ndarray](), list[str]()
+    for path, reason in listing.passed_over:
+        if "cannot be" in reason:
+            warnings.warn(LeftOut(f"left out: {path}: {reason}"), stacklevel=3)
+    for index in rng.permutation(len(listing.photos)):
+        if len(taken) == count:
+            break
+        path = listing.photos[index]
         try:
-            pixels = read_rgb(paths[index])
-        except ImageError:
+            pixels = read_rgb(path)
+        except ImageError as error:
+            warnings.warn(LeftOut(f"left out: {error}"), stacklevel=3)
             continue
-        yield pixels
+        if pixels.shape[0] < least[0] or pixels.shape[1] < least[1]:
+            small.append(path.name)
+        else:
+            taken.append(take(pixels))
+    if small and taken:
+        warnings.warn(LeftOut(f"left out: smaller than {least[1]}x{least[0]} pixels: {some_names(small)}"), stacklevel=3)
+    return taken
 
 
 def photo_crops(folder: str | Path, height: int, width: int, count: int = 16, seed: int = 0) -> list[np.ndarray]:
@@ -74,13 +109,12 @@ def photo_crops(folder: str | Path, height: int, width: int, count: int = 16, se
         ImageError: no readable photo of at least that size in the folder.
     """
     rng = np.random.default_rng(seed)
-    crops: list[np.ndarray] = []
-    for pixels in shuffled_photos(photo_paths(folder), rng):
-        if pixels.shape[0] >= height and pixels.shape[1] >= width:
-            top, left = rng.integers(pixels.shape[0] - height + 1), rng.integers(pixels.shape[1] - width + 1)
-            crops.append(pixels[None, top : top + height, left : left + width].astype(np.float32) / 255)
-        if len(crops) == count:
-            break
+
+    def crop(pixels: np.ndarray) -> np.ndarray:
+        top, left = rng.integers(pixels.shape[0] - height + 1), rng.integers(pixels.shape[1] - width + 1)
+        return pixels[None, top : top + height, left : left + width].astype(np.float32) / 255
+
+    crops = drawn_photos(folder, rng, (height, width), count, crop)
     if not crops:
         raise ImageError(f"{folder}: no photo of at least {width}x{height} pixels in it: give larger photos or a smaller `tile`")
     return crops

@@ -33,6 +33,7 @@ ModelLike = Union[str, Path, "keras_models.base.SuperResolution", "conversion.so
 
 Kind = Literal["preset", "checkpoint", "keras", "tflite", "onnx", "memory"]
 
+_MOST_CARD_BYTES = 1 << 20
 _KINDS: dict[str, Kind] = {".keras": "keras", ".tflite": "tflite", ".onnx": "onnx"}
 
 
@@ -205,8 +206,11 @@ class ModelSource:
             return self.published.as_facts()
         if self.path is None:
             return {}
+        card = self.path.with_suffix(".json")
         try:
-            return json_object(self.path.with_suffix(".json").read_bytes()) or {}
+            if not card.is_file() or card.stat().st_size > _MOST_CARD_BYTES:  # a pipe would be waited for
+                return {}
+            return json_object(card.read_bytes()) or {}
         except OSError:
             return {}
 

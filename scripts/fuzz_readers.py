@@ -171,7 +171,21 @@ def _try_run(path: Path, scratch: Path) -> None:
     from keras_models.training.run_folder import RunFiles
 
     (scratch / "last.npz").write_bytes(path.read_bytes())
-    RunFiles(scratch).read()
+    files = RunFiles(scratch)
+    checkpoint = files.read()
+    assert checkpoint is not None
+    files.restore(checkpoint, [_Variable(shape) for shape in seeds.RUN_SHAPES])
+
+
+class _Variable:
+    """Of a network in training."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def assign(self, array: np.ndarray) -> None:
+        """As TensorFlow's."""
+        np.empty(self.shape, np.float32)[...] = array
 
 
 _PILLOW = ("PIL.Image", "pi_heif", "conversion.upscaling.libvips", "conversion.upscaling.pipeline", "conversion.measuring.evaluate")

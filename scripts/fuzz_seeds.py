@@ -260,12 +260,17 @@ Operator-wise Profiling Info for Regular Benchmark Runs:
 """
 
 
+RUN_SHAPES = ((2, 3), (4,))
+"""Of the variables of the run that `runs` makes."""
+
+
 def runs(folder: Path) -> list[Path]:
     """A checkpoint of a training run."""
     from keras_models.training.run_folder import Checkpoint, RunFiles
 
     (folder / "run").mkdir()
-    RunFiles(folder / "run").write(Checkpoint(3, [np.ones((2, 3), np.float32), np.zeros(4, np.int64)], {"settings": {"preset": "x"}}))
+    facts = {"settings": {"preset": "x"}, "seconds": 1.5, "best": 30.5, "rows": [{"step": 2, "loss": 0.5}]}
+    RunFiles(folder / "run").write(Checkpoint(3, [np.ones(RUN_SHAPES[0], np.float32), np.zeros(RUN_SHAPES[1], np.int64)], facts))
     return [folder / "run" / "last.npz"]
 
 

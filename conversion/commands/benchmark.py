@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conversion.commands.options import capped_threads, parse_size, refuse
+from conversion.commands.options import OrderOption, RangeOption, capped_threads, parse_size, refuse
 
 if TYPE_CHECKING:
+    from conversion.engines.values import Said
     from conversion.measuring.benchmark.host import HostBenchmark
     from conversion.measuring.benchmark.phone import PhoneBenchmark
 
@@ -19,6 +20,8 @@ def benchmark(
     runs: Annotated[int, typer.Option(help="Timed runs of each setting.")] = 20,
     tiles: Annotated[str | None, typer.Option(help="Tile sizes to try here, such as 64x64,180x320; default the file's own.")] = None,
     photo: Annotated[Path | None, typer.Option(help="A photo to upscale here from file to file: megapixels a second.")] = None,
+    values: RangeOption = None,
+    order: OrderOption = None,
     adb: Annotated[bool, typer.Option("--adb", help="Measure on a connected phone instead.")] = False,
     binary: Annotated[Path | None, typer.Option(help="With --adb: TFLite's benchmark_model for the phone, see docs/speed.md.")] = None,
     engines: Annotated[str | None, typer.Option(help="With --adb: cpu, xnnpack, xnnpack-fp16, gpu, gpu-fp32; default xnnpack.")] = None,
@@ -31,9 +34,12 @@ def benchmark(
 ) -> None:
     """Measure time and memory of .tflite files, here or on a phone."""
     from conversion.commands.results import give
+    from conversion.engines.values import Said
     from keras_models.system.atomic_files import atomic_output
     from keras_models.system.errors import ModelError
 
+    if photo is None:
+        refuse("only a photo shows it, times do not depend on it", {"--range": values, "--order": order})
     numbers = [_number("--threads", word) for word in threads.split(",")]
     result: HostBenchmark | PhoneBenchmark
     if adb:
@@ -42,7 +48,7 @@ def benchmark(
     else:
         numbers = list(dict.fromkeys(capped_threads(number) or 1 for number in numbers))
         refuse("only --adb takes it", {"--binary": binary, "--engines": engines, "--device": device, "--profile": profile})
-        result = _host(files, numbers, gpu, runs, tiles, photo)
+        result = _host(files, numbers, gpu, runs, tiles, photo, Said(values, order))
     if csv_output is not None:
         with atomic_output(csv_output) as temporary:
             temporary.write_text(result.as_csv())
@@ -51,13 +57,15 @@ def benchmark(
         raise ModelError("; ".join(result.problems))
 
 
-def _host(files: list[Path], threads: list[int], gpu: bool, runs: int, tiles: str | None, photo: Path | None) -> "HostBenchmark":
+def _host(
+    files: list[Path], threads: list[int], gpu: bool, runs: int, tiles: str | None, photo: Path | None, said: "Said"
+) -> "HostBenchmark":
     from conversion.commands.progress import progress_bar
     from conversion.measuring.benchmark.host import HostJob, benchmark_on_host
 
     sizes = [None] if tiles is None else [parse_size(word, "--tiles") for word in tiles.split(",")]
     with progress_bar("measuring") as advance:
-        return benchmark_on_host(HostJob(files, threads, sizes, runs, photo, gpu), advance)
+        return benchmark_on_host(HostJob(files, threads, sizes, runs, photo, gpu, said), advance)
 
 
 def _phone(

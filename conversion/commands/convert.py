@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from conversion.commands.flags import with_flags
 from conversion.commands.options import OrderOption, RangeOption, parse_size, refuse
 from conversion.recipes import DEFAULT_RECIPE, RECIPES
 
@@ -61,7 +62,7 @@ def convert(
         card = converted.card
         typer.echo(converted.as_text())
         for note in converted.notes:
-            typer.echo(f"mobile-sr: {model}: {note}", err=True)
+            typer.echo(with_flags(f"mobile-sr: {model}: {note}"), err=True)
     else:
         from conversion.convert_model import convert as run
 

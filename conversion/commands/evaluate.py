@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from conversion.commands.flags import with_flags
 from conversion.commands.options import OrderOption, RangeOption
 
 
@@ -31,7 +32,7 @@ def evaluate(
     give(result, json_output)
     if json_output == "-":  # the text names them
         for note in result.notes:
-            typer.echo(f"mobile-sr: {note}", err=True)
+            typer.echo(with_flags(f"mobile-sr: {note}"), err=True)
         for reason in (*result.too_small, *result.failed):
             typer.echo(f"mobile-sr: left out: {reason}", err=True)
     if result.failed:

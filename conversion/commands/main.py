@@ -6,7 +6,8 @@ Exit status 0; 2 and one line on stderr for anything the user can mend; 130 afte
 import errno
 import platform
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import Abort, Exit, TyperException
@@ -14,9 +15,11 @@ from typer.exceptions import Abort, Exit, TyperException
 from conversion.commands import COMMANDS
 from conversion.commands.fetch import announced
 from conversion.commands.flags import with_flags
+from conversion.commands.gone_readers import NOT_READ, kept_going
 from conversion.commands.signals import Stopped, ignore_signals, stop_on_signals, stop_status
 from conversion.commands.streams import open_missing_streams
 from keras_models.checkpoints.fetching import watch_fetches
+from keras_models.system.errors import LeftOut
 
 # What a disk or its owner can mend, wherever it happens; anything else that the system refuses is a bug.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
@@ -54,31 +57,51 @@ def main() -> None:
     open_missing_streams()
     stop_on_signals()
     watch_fetches(announced)
+    _say_what_is_left_out()
+    with kept_going() as pipes:
+        status = _status()
+        ignore_signals()
+    sys.exit(status or (NOT_READ if any(pipe.reader_gone for pipe in pipes) else 0))
+
+
+def _status() -> int:
+    """Runs the command that the command line names; its exit status."""
     try:
-        status = typer.main.get_command(app)(prog_name="mobile-sr", standalone_mode=False)
+        return typer.main.get_command(app)(prog_name="mobile-sr", standalone_mode=False) or 0
     except (Stopped, KeyboardInterrupt, Abort) as stop:
         if isinstance(stop.__cause__, EOFError):  # typer takes the end of any file for Ctrl-D
             raise stop.__cause__ from None
-        status = _say_stopped()
+        return _say_stopped()
     except Exit as stop:
-        status = stop.exit_code
+        return stop.exit_code
     except TyperException as error:
-        status = _complain(error.format_message() if hasattr(error, "format_message") else str(error))
+        return _complain(error.format_message() if hasattr(error, "format_message") else str(error))
     except Exception as error:
         from keras_models.system.errors import MobileSRError
 
         if stop_status():  # a library has made an error of its own of it
-            status = _say_stopped()
-        elif isinstance(error, MobileSRError):
-            status = _complain(with_flags(str(error)))
-        elif isinstance(error, MemoryError):
-            status = _complain("not enough memory: close other programs, or give a smaller model or photo")
-        elif isinstance(error, OSError) and error.errno in _DISK:
-            status = _complain(f"{error.filename or 'a file'}: {error.strerror}: make room, or go where you may write")
+            return _say_stopped()
+        if isinstance(error, MobileSRError):
+            return _complain(with_flags(str(error)))
+        if isinstance(error, MemoryError):
+            return _complain("not enough memory: close other programs, or give a smaller model or photo")
+        if isinstance(error, OSError) and error.errno in _DISK:
+            return _complain(f"{error.filename or 'a file'}: {error.strerror}: make room, or go where you may write")
+        raise
+
+
+def _say_what_is_left_out() -> None:
+    """From now on a warning of this project is one line; a library's is shown as ever."""
+    python_shows = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, LeftOut):
+            _complain(with_flags(str(message)))
         else:
-            raise
-    ignore_signals()
-    sys.exit(status or 0)
+            python_shows(message, category, *where, **more)
+
+    warnings.showwarning = show
+    warnings.simplefilter("default", LeftOut)
 
 
 def _say_stopped() -> int:

@@ -7,6 +7,8 @@ from typing import Protocol
 
 import typer
 
+from conversion.commands.flags import with_flags
+
 
 class Result(Protocol):
     """A frozen dataclass with a schema version that prints both ways."""
@@ -28,4 +30,4 @@ def give(result: Result, json_output: str | None) -> None:
 
         with atomic_output(Path(json_output)) as temporary:
             temporary.write_text(json.dumps(result.as_json(), indent=1) + "\n")
-    typer.echo(os.fsencode(result.as_text()))  # a file's name may hold bytes that are no text
+    typer.echo(os.fsencode(with_flags(result.as_text())))  # a file's name may hold bytes that are no text

@@ -13,7 +13,7 @@ from conversion.commands.flags import with_flags
 from conversion.commands.options import OrderOption, RangeOption
 from conversion.commands.progress import progress_bar
 from keras_models.system.atomic_files import atomic_output, is_special, make_folder
-from keras_models.system.errors import ImageError, ModelError, printable
+from keras_models.system.errors import ImageError, MobileSRError, ModelError, printable
 
 if TYPE_CHECKING:
     from conversion.commands.upscale_paths import Words
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from conversion.upscaling.pipeline import UpscaleOptions
 
 DEFAULT_MODEL = "lkdn-s-x4"
+_KEPT = "standard input"
 _FORMATS = ("png", "jpeg", "webp", "tiff", "avif")
 
 
@@ -171,10 +172,13 @@ def _standard_input(words: "Words") -> Iterator["Words"]:
     if sys.stdin is None or sys.stdin.isatty():
         raise ImageError("-: standard input is a terminal: pipe a photo into it, or give a path")
     with tempfile.TemporaryDirectory(prefix="mobile-sr-") as folder:
-        place = Path(folder) / "standard input"
+        place = Path(folder) / _KEPT
         with place.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        yield replace(words, inputs=(str(place),), output=words.output or "-")
+        try:
+            yield replace(words, inputs=(str(place),), output=words.output or "-")
+        except MobileSRError as error:  # which calls the photo by where it is kept
+            raise type(error)(str(error).replace(str(place), "-")) from None
 
 
 def _cpu_engine(source: "ModelSource", threads: int | None) -> "Engine":
@@ -212,10 +216,16 @@ def _gpu_engine(source: "ModelSource") -> Iterator["Engine"]:
 def _file(source: Path, target: Path, engine: "Engine", options: "UpscaleOptions") -> None:
     from conversion.upscaling.pipeline import upscale_file
 
+    make_folder(target.parent)
     with progress_bar(printable(source.name)) as progress:
         notes = upscale_file(source, target, engine, options, progress)
-    _say(notes)
+    _say(_about(source, notes))
     typer.echo(os.fsencode(target))
+
+
+def _about(source: Path, notes: Iterable[str]) -> list[str]:
+    """Notes on a photo by the name that was given: of standard input that is -."""
+    return [note.replace(f"{source}: ", "-: ") if source.name == _KEPT else note for note in notes]
 
 
 def _pour(source: Path, output: str, suffix: str, engine: "Engine", options: "UpscaleOptions") -> None:
@@ -229,7 +239,7 @@ def _pour(source: Path, output: str, suffix: str, engine: "Engine", options: "Up
         made = Path(folder) / f"upscaled{suffix}"
         with progress_bar(printable(source.name)) as progress:
             notes = upscale_file(source, made, engine, options, progress)
-        _say(notes)
+        _say(_about(source, notes))
         if output == "-":
             with made.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)

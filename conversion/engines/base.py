@@ -16,6 +16,9 @@ UNBOUNDED_HALO = 1 << 20
 """Of a network whose windows may not be tiles: it looks as far as anybody measured, perhaps at the whole image, or its result
 depends on a pixel's place in the window."""
 
+WHOLE_MEMORY = 4 << 30
+"""Bytes that a network may take for a window, and one that can only run on whole images for these."""
+
 
 class Engine(Protocol):
     """Runs a super-resolution network on a window; `engines.cpu.CpuEngine` is one.

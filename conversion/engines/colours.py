@@ -3,7 +3,7 @@
 A file does not say whether white is 1 or 255, and a wrong guess is a wrong picture without an error.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,8 @@ them a network's own offset could be all there is to it, as any offset vanishes 
 _GREYS = np.repeat(np.array([[0.1], [0.5], [0.9]], np.float32), 3, axis=1)
 _COLOURS = np.array([[0.8, 0.2, 0.4], [0.2, 0.6, 0.9]], np.float32)
 _STEADY = 0.02  # of an offset, from colour to colour
+_MEAN, _DEVIATION = (0.3, 0.6), (0.1, 0.6)
+"""Of photos: 0.4 to 0.5, and 0.22 to 0.29 or half of the range."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def measure_colours(name: str, infer: Infer, channels: int, size: tuple[int, int
     if best.error <= min(TOLERANCE, first.error / 2) and (clear or first.error >= NOTICED):
         # An offset that is the same for all colours and like photos' mean was to be subtracted before, or is nothing in a wider range.
         less = None if said.range is not None else _less_a_mean(infer, flats, size, first, error)
-        if not clear or (less is not None and all(0.3 < value < 0.6 for value in less.values.mean)):
+        if not clear or (less is not None and less.values.deviation == PLAIN.deviation and _is_mean(less.values.mean)):
             raise ModelError(
                 f"{name}: a flat colour comes back {first.error:.2f} of white off in values of {likely.taken}, and {best.error:.2f} in "
                 f"{best.values.as_text()}: say `range` {best.values.taken} or `range` {likely.taken}"
@@ -112,14 +114,32 @@ def _answer(infer: Infer, values: Values, flat: np.ndarray, size: tuple[int, int
 def _less_a_mean(
     infer: Infer, flats: np.ndarray, size: tuple[int, int], first: Colours, error: Callable[[Values], float]
 ) -> Colours | None:
-    """A network that wants a mean subtracted, and gives full values, adds that mean to every flat colour."""
-    offsets = np.stack([_answer(infer, first.values, flat, size) - flat for flat in flats])
-    if not np.isfinite(offsets).all() or np.ptp(offsets, axis=0).max() > _STEADY:
+    """A network that wants a mean subtracted, and gives full values, adds that mean to every flat colour; one that wants the
+    difference divided too makes its contrast smaller by that.
+    """
+    answers = np.stack([_answer(infer, first.values, flat, size) for flat in flats])
+    if not np.isfinite(answers).all():
         return None
-    mean = np.resize(offsets.mean(axis=0), 3)
-    values = replace(first.values, mean=(round(float(mean[0]), 3), round(float(mean[1]), 3), round(float(mean[2]), 3)))
+    offsets, deviation = answers - flats, np.ones(flats.shape[1])
+    if np.ptp(offsets, axis=0).max() > _STEADY:
+        centred = flats - flats.mean(axis=0)
+        deviation = (centred * answers).sum(axis=0) / np.square(centred).sum(axis=0)
+        offsets = answers - deviation * flats
+        usual = _is_mean(offsets.mean(axis=0)) and all(_DEVIATION[0] < value < _DEVIATION[1] for value in deviation)
+        if np.ptp(offsets, axis=0).max() > _STEADY or not usual:
+            return None
+    values = replace(first.values, mean=_three(offsets.mean(axis=0)), deviation=_three(deviation))
     found = Colours(values, error(values))
     return replace(found, note=_what_was_taken(values, first)) if found.error <= TOLERANCE else None
+
+
+def _is_mean(numbers: Iterable[float]) -> bool:
+    return all(_MEAN[0] < value < _MEAN[1] for value in numbers)
+
+
+def _three(numbers: np.ndarray) -> tuple[float, float, float]:
+    red, green, blue = (round(float(value), 3) for value in np.resize(numbers, 3))
+    return red, green, blue
 
 
 def _what_was_taken(values: Values, first: Colours) -> str:

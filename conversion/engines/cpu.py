@@ -143,7 +143,14 @@ class CpuEngine(Viewing):
             result = self._interpreter.get_tensor(self._output["index"])[0]
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self.path}: LiteRT failed on a {height}x{width} window ({one_line(error)}): try another `tile`") from error
+        if result.shape != (height * self.scale, width * self.scale, self.channels):
+            made = "x".join(map(str, result.shape))
+            raise ModelError(f"{self.path}: makes {made} of a {height}x{width} window: not x{self.scale} at every size: give another model")
         return self._from_tensor(result)
+
+    def shapes(self) -> dict[int, tuple[int, ...]]:
+        """Of all tensors at the size that ran last, by their index; those that the runtime made for itself besides."""
+        return {tensor["index"]: tuple(map(int, tensor["shape"])) for tensor in self._interpreter.get_tensor_details()}
 
     def _open(self) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -186,6 +193,8 @@ class CpuEngine(Viewing):
             # Smaller than the file's own: a row that is taken by its number is not there then, in larger windows it is another one.
             wanted = _PROBE_HW if multiple == 1 else (5 * multiple, 3 * multiple)
             height, width = (max(min(side, own - multiple), 1) for side, own in zip(wanted, self.tile))
+            if height == width:  # which a graph that exchanges rows and columns would pass
+                width = self.tile[1]
             if self._runs_at(height, width):
                 return True, multiple
             self._open()  # a fresh interpreter has the file's own shape again

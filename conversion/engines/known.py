@@ -16,7 +16,7 @@ from conversion.engines.picture import measure_picture
 from conversion.engines.values import NOTHING_SAID, Said, Values, through
 from conversion.engines.view import View, measure_view
 
-MEASURED_VERSION = 1
+MEASURED_VERSION = 2
 """Goes up whenever what is measured, or how, changes."""
 _FLAT_SIDE = 48
 _LEAST_SIDE = 24  # a smaller picture has too little in it to compare
@@ -81,7 +81,8 @@ def colours_of(engine: FileEngine, likely: Values) -> Colours:
     place = _place(engine, f"colours-{likely.taken}-{likely.given}")
     kept = recall(place, _Kept)
     if kept is not None:
-        return Colours(Values(**kept.values | {"mean": tuple(kept.values["mean"])}), kept.error, kept.note, kept.wrong)
+        threes = {name: tuple(kept.values[name]) for name in ("mean", "deviation")}
+        return Colours(Values(**kept.values | threes), kept.error, kept.note, kept.wrong)
     block = lcm(16, engine.multiple)
     size = (-(-_FLAT_SIDE // block) * block,) * 2 if engine.resizable else engine.tile
     found = measure_colours(str(engine.path), engine.infer, engine.channels, size, engine.said, likely)

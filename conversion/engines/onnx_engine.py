@@ -1,17 +1,28 @@
 """The engine of an .onnx: onnxruntime on the CPU, one window at a time, nothing converted."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from conversion.engines.colours import Colours
 from conversion.engines.known import Viewing, colours_of, view_of
-from conversion.engines.onnx_proof import open_session, prove_onnx
+from conversion.engines.onnx_proof import failure, open_session, prove_onnx
 from conversion.engines.threads import usable_threads
 from conversion.engines.values import NOTHING_SAID, Said, Values, through
 from conversion.engines.view import View
-from keras_models.system.errors import ModelError, one_line
+from keras_models.system.errors import ModelError
+
+if TYPE_CHECKING:
+    pass
+
+_PATIENCE_S, _SLOWER = 60.0, 100
+"""A run may take so many seconds of the processor, and so many times what a small window took in proportion: attention over a whole
+image takes more than in proportion, nothing else takes as much more."""
+_LOOKED_AT_S = 0.5
 
 
 class OnnxEngine(Viewing):
@@ -40,6 +51,7 @@ class OnnxEngine(Viewing):
         self.resizable, self.multiple = self._proof.resizable, self._proof.multiple
         self.bytes_per_pixel = self._proof.bytes_per_pixel
         self._session = open_session(self.path, self.threads)
+        self._thread = ThreadPoolExecutor(1, "onnxruntime")
 
     @cached_property
     def view(self) -> View:
@@ -75,12 +87,37 @@ class OnnxEngine(Viewing):
         if self._proof.dtype == "uint8":
             window = np.rint(window).clip(0, 255)
         given = window.transpose(2, 0, 1)[None] if self._proof.channels_first else window[None]
+        limit = _PATIENCE_S + _SLOWER * self._proof.seconds_per_pixel * height * width
         try:
-            made = self._session.run(None, {self._proof.name: np.ascontiguousarray(given, self._proof.dtype)})[0][0]
+            made = self._run({self._proof.name: np.ascontiguousarray(given, self._proof.dtype)}, limit)[0]
+        except TimeoutError:
+            raise ModelError(
+                f"{self.path}: a {height}x{width} image takes over {limit:.0f} s of the processor, {_SLOWER} times what a small one does: "
+                "give a smaller `tile`, or another network"
+            ) from None
         except Exception as error:  # onnxruntime's own
-            said = one_line(error)
-            raise ModelError(f"{self.path}: onnxruntime fails on a {height}x{width} image ({said}): try another `tile`") from None
+            raise failure(self.path, (height, width), error) from None
         result = made.transpose(1, 2, 0) if self._proof.result_channels_first else made
         if result.shape != (height * self.scale, width * self.scale, self.channels):
             raise ModelError(f"{self.path}: makes {result.shape} of a {height}x{width} image: not x{self.scale} at every size")
         return np.asarray(result, np.float32)
+
+    def _run(self, feeds: dict[str, np.ndarray], limit_s: float) -> np.ndarray:
+        """The first output. The run is another thread's, so that signals and the limit reach it: how long a file computes is for it to say.
+
+        Raises:
+            TimeoutError: it takes more of the processor.
+            Exception: onnxruntime's own.
+        """
+        import onnxruntime
+
+        options, begun = onnxruntime.RunOptions(), time.process_time()
+        running = self._thread.submit(self._session.run, None, feeds, options)
+        try:
+            while not wait([running], timeout=_LOOKED_AT_S).done:
+                if time.process_time() - begun > limit_s:
+                    raise TimeoutError
+        except BaseException:
+            options.terminate = True  # it ends with its next operation
+            raise
+        return running.result()[0]

@@ -1,5 +1,7 @@
 """An .onnx is read and run in a process of its own first; what was learned there is all that its engine needs to know."""
 
+import functools
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conversion.engines.base import WHOLE_MEMORY
 from conversion.engines.facts import keep, place_of, recall
 from keras_models.system.errors import ModelError, one_line
 from keras_models.system.sandbox import Limits, isolated
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 PRELOADED = ("onnxruntime", "conversion.onnx.load")
 """For `prove_here`, see `keras_models.system.sandbox`."""
 
-PROOF_VERSION = 1
+PROOF_VERSION = 2
 """Goes up whenever what is checked or learned changes."""
 DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64", "tensor(uint8)": "uint8"}
 _PROBE_HW = (21, 13)
@@ -43,6 +46,7 @@ class OnnxProof:
         resizable: it runs at windows of other sizes.
         multiple: what the sides of these must be multiples of.
         bytes_per_pixel: what a run takes, a pixel of the window.
+        seconds_per_pixel: of the processor, the same.
     """
 
     name: str
@@ -55,6 +59,7 @@ class OnnxProof:
     resizable: bool
     multiple: int
     bytes_per_pixel: float
+    seconds_per_pixel: float
 
 
 def prove_onnx(path: Path) -> OnnxProof:
@@ -72,7 +77,7 @@ def prove_onnx(path: Path) -> OnnxProof:
             "conversion.engines.onnx_proof:prove_here",
             [str(path)],
             lambda said: ModelError(f"{path}: onnxruntime cannot run it ({said}): it is damaged, or too large: export it again"),
-            Limits(seconds=120.0, memory=4 << 30),
+            Limits(seconds=120.0, memory=WHOLE_MEMORY),
         )
         known = OnnxProof(**facts)
         keep(place, known)
@@ -87,13 +92,37 @@ def open_session(path: Path, threads: int) -> "onnxruntime.InferenceSession":
     """
     import onnxruntime
 
+    _limit_memory()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.add_session_config_entry("session.use_env_allocators", "1")
     options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen types of its own
         raise ModelError(f"{path}: onnxruntime cannot open it ({one_line(error)}): export it again") from None
+
+
+def failure(path: str | Path, size: tuple[int, int], error: Exception) -> ModelError:
+    """What an error of onnxruntime's says of an image of (height, width)."""
+    image = f"a {size[0]}x{size[1]} image"
+    if "bfc_arena" in str(error):
+        most = f"{WHOLE_MEMORY >> 30} GiB"
+        return ModelError(f"{path}: {image} takes more than {most}: give a smaller `tile` or photo, or another network")
+    return ModelError(f"{path}: onnxruntime fails on {image} ({one_line(error)}): try another `tile`")
+
+
+@functools.cache
+def _limit_memory() -> None:
+    """Gives onnxruntime an allocator, for all sessions of this process, that refuses more than `WHOLE_MEMORY`.
+
+    Sizes that a file computes while it runs are known by then only.
+    """
+    import onnxruntime
+
+    place = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT)
+    default = dict.fromkeys(("arena_extend_strategy", "initial_chunk_size_bytes", "max_dead_bytes_per_chunk"), -1)
+    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(default | {"max_mem": WHOLE_MEMORY}))
 
 
 def prove_here(path: str) -> dict:
@@ -127,9 +156,13 @@ def prove_here(path: str) -> dict:
             resizable = multiple > 0
             side = -(-64 // multiple) * multiple if resizable else 0
             tile = (side, side) if resizable else size
-            memory = _bytes_per_pixel(probe, tile if not resizable else (-(-_MEMORY_SIDE // multiple) * multiple,) * 2)
+            largest = tile if not resizable else (-(-_MEMORY_SIDE // multiple) * multiple,) * 2
+            try:
+                costs = _costs(probe, largest)
+            except Exception as error:  # onnxruntime's own
+                raise failure(path, largest, error) from None
             return asdict(
-                OnnxProof(inputs[0].name, first, result_first, channels, dtype, scale, tile, resizable, max(multiple, 1), memory)
+                OnnxProof(inputs[0].name, first, result_first, channels, dtype, scale, tile, resizable, max(multiple, 1), *costs)
             )
     said = reasons[0] if reasons else f"its input is {'x'.join(str(side) for side in shape)}"
     wanted = "an image of 3 channels or 1, [1, c, h, w] or [1, h, w, c], and one a whole number of times larger out"
@@ -185,16 +218,18 @@ def _runs(probe: _Probe, size: tuple[int, int], free: bool, reasons: list[str]) 
     return None
 
 
-def _bytes_per_pixel(probe: _Probe, size: tuple[int, int]) -> float:
-    """By how much the process grows; a little more than the largest tensors that live at a time."""
+def _costs(probe: _Probe, size: tuple[int, int]) -> tuple[float, float]:
+    """Bytes and seconds of the processor a pixel: by how much the process grows, a little more than the largest tensors that live at a
+    time, and how long it takes.
+    """
     try:
         import resource
     except ImportError:  # not on Windows
-        return 4096.0
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return 4096.0, 1e-3
+    pixels, before, begun = size[0] * size[1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     probe.shape_at(size[0], size[1])
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return max(1024.0 * grown / (size[0] * size[1]), 256.0)
+    return max(1024.0 * grown / pixels, 256.0), (time.process_time() - begun) / pixels
 
 
 def _loop_in(graph: "onnx.GraphProto") -> str | None:

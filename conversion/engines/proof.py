@@ -5,7 +5,7 @@ it: both happen once, over there.
 """
 
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,8 @@ PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated",
 """For `prove_here`, see `keras_models.system.sandbox`."""
 
 _LARGEST_HALO = 4096
-PROOF_VERSION = 3
+_LOOPS = {"WHILE", "CALL", "CALL_ONCE"}
+PROOF_VERSION = 4
 """Goes up whenever what is checked or learned changes, so that every file is proven anew."""
 
 
@@ -77,7 +78,10 @@ def prove_here(path: str) -> dict:
     """
     from conversion.engines.whole_image import WholeImageEngine, engine_of
 
-    proof = _read(read_tflite(path))
+    file = read_tflite(path)
+    if loops := _LOOPS & file.kinds:
+        raise ModelError(f"{path}: {min(loops)} is control flow, which may run for ever: convert a network without loops")
+    proof = _read(file)
     engine = engine_of(path, 1, proof)
     block = -(-8 // engine.multiple) * engine.multiple
     size = (3 * block, 2 * block) if engine.resizable else engine.tile
@@ -85,7 +89,16 @@ def prove_here(path: str) -> dict:
     if isinstance(engine, WholeImageEngine):
         engine.settle(lambda: [(noise, (slice(None), slice(None)))], 1)
     engine.infer(noise)
-    return asdict(proof) | {"resizable": engine.resizable, "multiple": engine.multiple}
+    measured: dict[str, float] = {"resizable": engine.resizable, "multiple": engine.multiple}
+    if engine.resizable:
+        measured["bytes_per_pixel"] = max(proof.bytes_per_pixel, live_bytes_per_pixel(_as_run(file, engine.shapes())))
+    return asdict(proof) | measured
+
+
+def _as_run(file: TFLiteFile, shapes: dict[int, tuple[int, ...]]) -> TFLiteFile:
+    """The file with the shapes that its tensors have when it runs: what stands in it is 1 where a side is free, and may be anything."""
+    tensors = [replace(tensor, shape=shapes.get(index, tensor.shape)) for index, tensor in enumerate(file.tensors)]
+    return replace(file, tensors=tuple(tensors))
 
 
 def _read(file: TFLiteFile) -> Proof:

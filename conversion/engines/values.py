@@ -51,6 +51,7 @@ class Values:
         swapped_in: it takes blue, green, red.
         swapped_out: it gives blue, green, red.
         mean: three numbers subtracted before, in [0, 1], RGB.
+        deviation: three numbers that the difference is divided by, as classifiers of photos want it.
     """
 
     taken: str = "0..1"
@@ -58,6 +59,7 @@ class Values:
     swapped_in: bool = False
     swapped_out: bool = False
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     @property
     def plain(self) -> bool:
@@ -68,7 +70,7 @@ class Values:
         """(h, w, C) RGB in [0, 1] as the file's own, float32."""
         low, high = RANGES[self.taken]
         if any(self.mean):
-            image = image - np.array(self.mean[: image.shape[-1]], np.float32)
+            image = (image - np.array(self.mean[: image.shape[-1]], np.float32)) / np.array(self.deviation[: image.shape[-1]], np.float32)
         if self.swapped_in:
             image = image[..., ::-1]
         return image if (low, high) == (0, 1) else image * np.float32(high - low) + np.float32(low)
@@ -89,6 +91,8 @@ class Values:
             words.append("RGB")
         if any(self.mean):
             words.append("less a mean of " + " ".join(f"{value:.3f}" for value in self.mean))
+        if self.deviation != (1.0, 1.0, 1.0):
+            words.append("divided by " + " ".join(f"{value:.3f}" for value in self.deviation))
         return ", ".join(words)
 
 

@@ -10,7 +10,8 @@ from math import ceil, lcm
 
 import numpy as np
 
-from conversion.engines.base import UNBOUNDED_HALO, Engine
+from conversion.engines.base import UNBOUNDED_HALO, WHOLE_MEMORY, Engine
+from keras_models.system.errors import ModelError
 
 SEAM = 1 / 255
 FAR = SEAM / 10
@@ -57,14 +58,21 @@ def _measure_reach(engine: Engine) -> int | None:
     for side in WINDOWS if engine.resizable else (0,):
         block = lcm(32, engine.multiple)
         size = tuple(-(-max(own, side) // block) * block for own in engine.tile) if engine.resizable else engine.tile
+        if side > WINDOWS[0] and engine.bytes_per_pixel * size[0] * size[1] > WHOLE_MEMORY:
+            return None
         limit = min(own - own // 4 for own in size)
         reach = 0
-        for seen in _changes_seen(engine, size[0], size[1]):
-            reach = max(reach, int(np.flatnonzero(seen >= SEAM).max(initial=-1)) + 1)
-            if reach >= limit or seen[limit * 7 // 8 : limit].max() >= FAR:
-                break
-        else:
-            return reach
+        try:
+            for seen in _changes_seen(engine, size[0], size[1]):
+                reach = max(reach, int(np.flatnonzero(seen >= SEAM).max(initial=-1)) + 1)
+                if reach >= limit or seen[limit * 7 // 8 : limit].max() >= FAR:
+                    break
+            else:
+                return reach
+        except ModelError:  # a larger window takes more than a network may, as attention over all pixels does
+            if side <= WINDOWS[0]:
+                raise
+            return None
     return None
 
 

@@ -142,6 +142,7 @@ def _entry(form: Form, values: Values) -> list[tuple[str, dict, np.ndarray | Non
     steps: list[tuple[str, dict, np.ndarray | None]] = []
     if any(values.mean):
         steps.append(("Sub", {}, np.array(values.mean[: form.channels], np.float32).reshape(-1, 1, 1)))
+        steps.append(("Div", {}, np.array(values.deviation[: form.channels], np.float32).reshape(-1, 1, 1)))
     if values.swapped_in:
         steps.append(("Conv", {}, np.eye(3, dtype=np.float32)[::-1].reshape(3, 3, 1, 1)))
     if high - low != 1:

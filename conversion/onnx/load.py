@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
+import onnx.inliner
 from google.protobuf.message import DecodeError
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
@@ -57,6 +58,8 @@ def _read_external(model: onnx.ModelProto, path: Path) -> None:
             place = (folder / info.location).resolve()
             if not info.location or not place.is_relative_to(folder):
                 raise ModelError(f"{path}: its weights are said to lie in {info.location!r}, outside of its folder: refused")
+            if place.exists() and not place.is_file():
+                raise ModelError(f"{path}: its weights are said to lie in {info.location!r}, which is no file: refused")
             with open(place, "rb") as stream:
                 stream.seek(info.offset or 0)
                 tensor.raw_data = stream.read(budget if info.length is None else min(info.length, budget))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conversion.calibration_images import photo_paths, shuffled_photos
+from conversion.calibration_images import drawn_photos, photo_paths
 from keras_models.data.bicubic import crop_to_multiple, shrink
 from keras_models.system.errors import ImageError
 
@@ -29,21 +29,16 @@ def low_resolution_crops(folder: str | Path, size: int, scale: int, count: int, 
         seed: chooses photos and places.
 
     Returns:
-        (count, size, size, 3) float32 in [0, 1].
+        (count, size, size, 3) float32 in [0, 1]. Photos that cannot be used are left out with a `LeftOut` warning.
 
     Raises:
         ImageError: no such folder, no photo in it, none that is large enough, or only photos without light and shade.
     """
-    paths = photo_paths(folder)
-    if not paths:
+    if not photo_paths(folder):
         raise ImageError(f"{folder}: no photos in it: give a folder of photos to calibrate on")
     rng = np.random.default_rng(seed)
-    photos: list[np.ndarray] = []
-    for pixels in shuffled_photos(paths, rng):
-        if min(pixels.shape[:2]) >= size * scale:
-            photos.append(shrink(crop_to_multiple(pixels, scale), scale))
-        if len(photos) == count:
-            break
+    least = size * scale, size * scale
+    photos = drawn_photos(folder, rng, least, count, lambda pixels: shrink(crop_to_multiple(pixels, scale), scale))
     if not photos:
         raise ImageError(
             f"{folder}: no photo of at least {size * scale}x{size * scale} pixels, which a calibration crop of {size}x{size} takes "

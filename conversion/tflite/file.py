@@ -54,6 +54,8 @@ class TFLiteFile:
     signatures: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
     subgraphs: int
     metadata: dict[str, bytes]
+    kinds: frozenset[str] = frozenset()
+    """Names of the operations of all subgraphs."""
 
     @property
     def card(self) -> dict | None:
@@ -83,6 +85,7 @@ def read_tflite(path: str | Path) -> TFLiteFile:
         {text_of(s.signatureKey): (_names(s.inputs), _names(s.outputs)) for s in model.signatureDefs or []},
         len(model.subgraphs),
         {text_of(m.name): _bytes(model.buffers[m.buffer]) for m in model.metadata or []},
+        frozenset(codes[op.opcodeIndex] for part in model.subgraphs for op in part.operators),
     )
 
 

@@ -43,6 +43,21 @@ def upright_exif(block: bytes, width: int, height: int) -> bytes | None:
     return bytes(data)
 
 
+def orientation_told(block: bytes | None) -> int:
+    """1 to 8, as EXIF numbers them; 1 where a block tells none, or is damaged or not there."""
+    data = bytearray((block or b"").removeprefix(_PREFIX))
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
+    if order is None:
+        return 1
+    try:
+        entries, _ = _entries(data, order, struct.unpack_from(order + "I", data, 4)[0])
+        place = entries.get(_ORIENTATION)
+        value = struct.unpack_from(order + "H", data, place + 8)[0] if place is not None else 1
+    except struct.error:
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
 def without_orientation(block: bytes) -> bytes:
     """A block of `upright_exif` without the tag of orientation: the entries behind it move up, what they
     point to stays.

@@ -11,7 +11,7 @@ from keras_models.system.quiet import silenced
 if TYPE_CHECKING:
     import pyvips
 
-_QUALITY = 95
+_QUALITY, _SMALL = 95, 16
 _SIGNS = (b"http://ns.adobe.com/hdr-gain-map/1.0/", b"urn:iso:std:iso:ts:21496:-1")
 _MOST_HEAD = 1 << 20
 _MOST_FILE = 1 << 29  # libultrahdr holds the whole file in memory
@@ -72,9 +72,23 @@ def read_gain_map(path: Path, orientation: int, most_pixels: float) -> GainMap |
             small.avg()  # a damaged one is seen now
             kind, data = fields["gainmap-data"]
             fields["gainmap-data"] = (kind, _bare(bytes(data)))
-        return GainMap(fields)
+        found = GainMap(fields)
+        return found if _is_written(found) else None
     except pyvips.Error:
         return None
+
+
+def _is_written(gain_map: GainMap) -> bool:
+    """Whether libultrahdr, which reads numbers that it does not write, takes the map; it is asked with a small picture."""
+    from conversion.upscaling.libvips import pyvips
+
+    picture = pyvips.Image.black(_SMALL, _SMALL, bands=3).copy(interpretation="srgb")
+    gain_map.put_on(picture)
+    try:
+        picture.uhdrsave_buffer(keep="gainmap")
+    except pyvips.Error:
+        return False
+    return True
 
 
 def _bare(jpeg: bytes) -> bytes:

@@ -113,6 +113,8 @@ class ImageReader:
             data = self._region.fetch(0, self._next_row, kind.width, rows)
         except pyvips.Error as error:
             reason = self._reason(error)
+            if "not supported" in reason:  # the file is sound
+                raise ImageError(f"{self.path}: {reason}: save it as a plain PNG or TIFF") from error
             raise ImageError(f"{self.path}: damaged or cut off after row {self._next_row} ({reason}): get the whole file again") from error
         self._next_row += rows
         return np.frombuffer(data, kind.dtype).reshape(rows, kind.width, kind.bands)
@@ -130,6 +132,8 @@ def vips_reason(error: Exception) -> str:
     detail = getattr(error, "detail", "") or str(error)
     lines = [line.strip() for line in str(detail).splitlines() if line.strip()]
     reason = lines[0] if lines else str(error)
+    if reason.startswith("unable to call"):
+        return "its header is damaged, or says what no photo has"
     missing = re.search(r"(\w+) compression support is not configured", reason)
     if missing:
         return f"compressed with {missing[1]}, which is not supported"

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conversion.upscaling.exif_block import orientation_told
 from conversion.upscaling.gain_map import jpeg_facts, read_gain_map
 from conversion.upscaling.named_colours import cicp_chunk, hdr_name
-from conversion.upscaling.photo_metadata import Metadata, of_image, with_png_chunks
+from conversion.upscaling.photo_metadata import Metadata, of_image, png_exif, with_png_chunks
 from keras_models.data.photo_formats import photo_format, several_frames
+from keras_models.data.tiff_layout import JPEG_INSIDE, LAB, RGB, YCBCR, tiff_layout
 from keras_models.system.errors import ImageError, one_line
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ _LOADERS = {
     "gif": "gifload",
     "heif": "heifload",
 }
-_PHOTOMETRIC, _COMPRESSION, _YCBCR, _JPEG_IN_TIFF = 262, 259, 6, (6, 7)
 _MOTION_PHOTO = re.compile(rb"(?:MotionPhoto|MicroVideo)(?:=[\"']1[\"']|>1<)")
 _APPLE_GAIN_MAP = "urn:com.apple:photo:2020:aux:hdrgainmap"
 
@@ -52,24 +53,22 @@ def open_photo(path: Path, max_megapixels: float) -> tuple["pyvips.Image", Metad
     kind = photo_format(path)
     if kind == "bmp":
         return _open_bmp(path, max_megapixels)
+    if kind == "tiff":
+        _refuse_layout(path)
     image = _open(path, _LOADERS[kind], "sequential")
     _refuse_bomb(path, image.width, image.height, max_megapixels)
     pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
     if pages > 1:
         raise several_frames(path, pages)
-    told = bool(image.get_typeof("orientation"))
-    orientation = image.get("orientation") if told else 1
     if kind == "heif":
         return _open_heif(path, image)
+    told = bool(image.get_typeof("orientation"))
+    orientation = image.get("orientation") if told else orientation_told(png_exif(path)) if kind == "png" else 1
     if orientation != 1:
-        # Turned rows are columns of the file: only then is the whole photo decoded (libvips puts it on disk
-        # above 100 MB).
-        image = _open(path, _LOADERS[kind], "random").autorot()
-    if kind == "tiff":
-        _refuse_raw_ycbcr(path)
+        image = _turned(_open(path, _LOADERS[kind], "random"), orientation)
     image = _to_grey_or_rgb(image, path)
     metadata, notes = of_image(image, 1 if image.bands < 3 else 3)
-    metadata = replace(metadata, turned=told)
+    metadata = replace(metadata, turned=told or orientation != 1)
     more: list[str] = []
     if kind == "png":
         metadata, more = with_png_chunks(metadata, path)
@@ -84,6 +83,17 @@ def _open(path: Path, loader: str, access: str) -> "pyvips.Image":
     # By bytes, for a name that is not UTF-8; not from libvips' cache, which would miss that a file has
     # changed.
     return getattr(pyvips.Image, loader)(bytes(path), access=access, fail_on="error", revalidate=True)
+
+
+def _turned(image: "pyvips.Image", orientation: int) -> "pyvips.Image":
+    """Upright. Turned rows are columns of the file: only then is the whole photo decoded (libvips puts it on
+    disk above 100 MB).
+    """
+    from conversion.upscaling.libvips import pyvips
+
+    image = image.copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    return image.autorot()
 
 
 def _open_bmp(path: Path, max_megapixels: float) -> tuple["pyvips.Image", Metadata, list[str]]:
@@ -127,7 +137,7 @@ def _open_heif(path: Path, opened: "pyvips.Image") -> tuple["pyvips.Image", Meta
             facts = found.info
             # A copy: the array that pi-heif lends dies with `found`.
             image = opened.copy() if opened.get("heif-compression") == "av1" else _from_array(np.array(found))
-            bits = int(facts.get("bit_depth", 8))
+            bits, multiplied = int(facts.get("bit_depth", 8)), bool(found.premultiplied_alpha)
     except ImageError:
         raise
     except Exception as error:  # pi-heif's errors are of several types
@@ -137,6 +147,9 @@ def _open_heif(path: Path, opened: "pyvips.Image") -> tuple["pyvips.Image", Meta
     ):  # the samples' bits stand at the top, so that white is 65,472 of 65,535 with 10 of them
         white = (2**bits - 1) << (16 - bits)
         image = (image * (65535 / white)).rint().cast("ushort").copy(interpretation=image.interpretation)
+    if multiplied and image.hasalpha():  # colours times opacity, which no other format here has
+        white, kind = 65535 if image.format == "ushort" else 255, image.format
+        image = image.unpremultiply(max_alpha=white).rint().cast(kind).copy(interpretation=image.interpretation)
     for name, key in (("exif-data", "exif"), ("xmp-data", "xmp"), ("icc-profile-data", "icc_profile")):
         if image.get_typeof(name):
             image.remove(name)
@@ -166,18 +179,19 @@ def _with_jpeg_extras(
     return metadata, notes
 
 
-def _refuse_raw_ycbcr(path: Path) -> None:
-    """Libvips takes luma and chroma that no JPEG has packed for red, green and blue."""
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=["TIFF"]) as tiff:
-            tags = tiff.tag_v2  # type: ignore[attr-defined]
-            raw = tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION) not in _JPEG_IN_TIFF
-    except Exception:  # a kind that only libvips reads
+def _refuse_layout(path: Path) -> None:
+    """TIFFs that libvips takes for something else than they are, or of which it does not say what they are."""
+    layout = tiff_layout(path)
+    if layout is None:
         return
-    if raw:
+    if layout.photometric == YCBCR and layout.compression not in JPEG_INSIDE:  # taken for red, green and blue
         raise ImageError(f"{path}: luma and chroma without JPEG compression: save it as RGB")
+    if layout.separate and layout.photometric != RGB:  # grey and alpha are mixed up
+        raise ImageError(f"{path}: samples in separate planes: save it with the samples of a pixel side by side")
+    if layout.photometric in LAB:
+        raise ImageError(f"{path}: Lab colours: save it as RGB")
+    if max(layout.bits, default=8) > 8 and set(layout.bits) != {16} and max(layout.bits) < 16:
+        raise ImageError(f"{path}: samples of {max(layout.bits)} bits: save it with 8 or 16 bits a sample")
 
 
 def _from_array(samples: np.ndarray) -> "pyvips.Image":

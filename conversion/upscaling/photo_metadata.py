@@ -24,6 +24,7 @@ _MOST_TEXT = _MOST_XMP = 1 << 20
 MOST_JPEG_BLOCK = 65_500
 """Bytes of EXIF or XMP that a JPEG's segment holds."""
 _MOST_COLOUR = 64
+_MOST_EXIF = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,15 @@ def of_image(image: "pyvips.Image", colours: int) -> tuple[Metadata, list[str]]:
     ), notes
 
 
+def png_exif(path: Path) -> bytes | None:
+    """The EXIF of a PNG, which libvips does not see behind the pixels, or with JPEG's word before it."""
+    with path.open("rb") as file:
+        for name, length in png_chunks(file):
+            if name == b"eXIf":
+                return file.read(length) if length <= _MOST_EXIF else None
+    return None
+
+
 def with_png_chunks(metadata: Metadata, path: Path) -> tuple[Metadata, list[str]]:
     """Adds what a PNG tells in chunks that libvips does not show: colours, texts, and whether its
     resolution is told at all.
@@ -166,6 +176,9 @@ def with_png_chunks(metadata: Metadata, path: Path) -> tuple[Metadata, list[str]
             for name, body in colours.items()
             if b"cICP" in colours and name not in _BELOW_A_PROFILE
         }
+    if metadata.exif is None:
+        exif = png_exif(path)
+        metadata = replace(metadata, exif=exif if exif and upright_exif(exif, 1, 1) else None)
     return replace(metadata, colours=colours, texts=tuple(texts), resolution=resolution, shape=shape), notes
 
 

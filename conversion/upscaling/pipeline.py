@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conversion.engines.base import UNBOUNDED_HALO, Engine, SettlingEngine
+from conversion.engines.base import UNBOUNDED_HALO, WHOLE_MEMORY, Engine, SettlingEngine
 from conversion.upscaling.alpha import Upscaled, ValueRange, network_colour, upscale_window, write_samples
 from conversion.upscaling.image_writers import FORMATS, RowWriter, writing
 from conversion.upscaling.images import ImageKind, ImageReader
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # Larger tiles repeat less of their halo (docs/speed.md). The default is the first that an engine's memory allows, else the last.
 TILES = (512, 384, 256, 128, 64)
 _MEMORY = 1 << 30
-_WHOLE_MEMORY = 4 << 30  # for a network that can only run on whole images
 # Measured peaks of a process, LKDN-S and LKDN at 298x304 to 532x782: this share of what its engine must hold, and what it has without.
 _ENGINE_SHARE, _PROCESS = 1.75, 130 << 20
 # A wide image gets lower tiles, so that one band of finished rows stays below this; lower than 64 rows the halo would cost too much.
@@ -187,9 +186,9 @@ def default_tile(engine: Engine, halo: int) -> int:
         ModelError: the smallest tile would take more than a network that runs on whole images may.
     """
     needs = {tile: _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * (tile + 2 * halo) ** 2 for tile in TILES}
-    if needs[TILES[-1]] > _WHOLE_MEMORY:
+    if needs[TILES[-1]] > WHOLE_MEMORY:
         raise ModelError(
-            f"the network takes {needs[TILES[-1]] / 2**30:.0f} GiB for a tile of {TILES[-1]}x{TILES[-1]} pixels: {_WHOLE_MEMORY >> 30} GiB "
+            f"the network takes {needs[TILES[-1]] / 2**30:.0f} GiB for a tile of {TILES[-1]}x{TILES[-1]} pixels: {WHOLE_MEMORY >> 30} GiB "
             "are the most: give a smaller network, or a smaller `tile`"
         )
     return next((tile for tile in TILES if needs[tile] <= _MEMORY), TILES[-1])
@@ -219,9 +218,9 @@ def _plan(height: int, width: int, engine: Engine, tile: int | None, halo: int |
 
 def _whole(height: int, width: int, engine: Engine, grid: Grid) -> TilePlan:
     """One tile, for a network whose result depends on all of the image."""
-    if _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * height * width > _WHOLE_MEMORY:
+    if _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * height * width > WHOLE_MEMORY:
         raise MobileSRError(
-            f"the network looks at the whole image, and {width}x{height} pixels at once would take over {_WHOLE_MEMORY >> 30} GiB: give a "
+            f"the network looks at the whole image, and {width}x{height} pixels at once would take over {WHOLE_MEMORY >> 30} GiB: give a "
             "smaller photo, or accept seams between tiles with `halo` 64"
         )
     return plan_tiles(height, width, max(height, width), 0, Grid(grid.multiple, grid.multiple))

@@ -16,8 +16,8 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
     """The weights of a checkpoint as flat names and float arrays in PyTorch layout (OIHW).
 
     Args:
-        path: .pth/.pt, .safetensors or .npz. Of what a trainer has saved, the weights are found (`wrappers.py`), averaged ones first;
-            bfloat16 and 8-bit floats become float32, which holds them exactly.
+        path: .pth (.pt, .ckpt, .bin), .safetensors or .npz. Of what a trainer has saved, the weights are found (`wrappers.py`),
+            averaged ones first; bfloat16 and 8-bit floats become float32, which holds them exactly.
 
     Raises:
         CheckpointError: unknown ending, unreadable, no dictionary of arrays in it, or several that could be meant.
@@ -64,4 +64,4 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         raise CheckpointError(f"{path}: not a readable .npz file ({one_line(error)}): save it again") from None
 
 
-_READERS = {".pth": read_torch, ".pt": read_torch, ".safetensors": _read_safetensors, ".npz": _read_npz}
+_READERS = {**dict.fromkeys((".pth", ".pt", ".ckpt", ".bin"), read_torch), ".safetensors": _read_safetensors, ".npz": _read_npz}

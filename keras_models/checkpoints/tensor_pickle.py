@@ -42,7 +42,8 @@ _QUOTED = 80
 
 _OPCODES = "PROTO STOP MARK EMPTY_DICT EMPTY_LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 SETITEM SETITEMS"
 _OPCODES += " NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE BINBYTES SHORT_BINBYTES"
-_OPCODES += " SHORT_BINSTRING BINSTRING GLOBAL STACK_GLOBAL REDUCE BUILD BINPERSID BINPUT LONG_BINPUT BINGET LONG_BINGET MEMOIZE FRAME"
+_OPCODES += " SHORT_BINSTRING BINSTRING GLOBAL STACK_GLOBAL REDUCE NEWOBJ BUILD BINPERSID"
+_OPCODES += " BINPUT LONG_BINPUT BINGET LONG_BINGET MEMOIZE FRAME"
 _DTYPES = "float32 float64 float16 int64 int32 int16 int8 uint8 bool uint16 uint32 uint64 complex64 complex128"
 
 Storages = Callable[[str, np.dtype, int], np.ndarray | None]
@@ -70,6 +71,10 @@ def _empty_dict(*_: object) -> OrderedDict:
 
 
 _USELESS = "numpy.core.multiarray scalar, numpy._core.multiarray scalar, numpy dtype, _codecs encode, torch device, torch Size"
+_USELESS += ", numpy.core.multiarray _reconstruct, numpy._core.multiarray _reconstruct, numpy ndarray, argparse Namespace"
+_USELESS += ", builtins set, __builtin__ set, datetime datetime, datetime timedelta, pathlib PosixPath, pathlib PurePosixPath"
+_USELESS += ", pathlib WindowsPath, types SimpleNamespace"
+"""What trainers leave among their notes: settings, places, times, curves. Nothing of it is built."""
 _PLAIN: dict[tuple[str, str], object] = {
     **dict.fromkeys((("collections", "OrderedDict"), ("collections", "defaultdict"), ("collections", "Counter")), _empty_dict),
     **{tuple(name.split()): _nothing for name in _USELESS.split(", ")},  # type: ignore[misc]
@@ -146,6 +151,13 @@ class TensorUnpickler(pickle._Unpickler):
             raise ValueError("a call of what is no function, or with too many arguments")
         self.stack[-1] = self.stack[-1](*arguments)
 
+    def load_newobj(self) -> None:
+        """An object of a class: of those that stand for nothing, nothing else is made so."""
+        arguments = self.stack.pop()
+        if not isinstance(arguments, tuple) or self.stack[-1] is not _nothing:
+            raise ValueError("an object of what is no class")
+        self.stack[-1] = _nothing()
+
     def load_setitem(self) -> None:
         """One item of a dictionary."""
         value, key = self.stack.pop(), self.stack.pop()
@@ -184,6 +196,7 @@ class TensorUnpickler(pickle._Unpickler):
 
     dispatch |= {ord(pickle.SETITEM): load_setitem, ord(pickle.SETITEMS): load_setitems, ord(pickle.BUILD): load_build}  # type: ignore[dict-item]
     dispatch |= {ord(pickle.APPEND): load_append, ord(pickle.APPENDS): load_appends, ord(pickle.REDUCE): load_reduce}  # type: ignore[dict-item]
+    dispatch |= {ord(pickle.NEWOBJ): load_newobj}  # type: ignore[dict-item]
 
     def _refuse(self, what: str) -> NoReturn:
         raise CheckpointError(

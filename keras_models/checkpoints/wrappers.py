@@ -2,6 +2,7 @@
 
 By rule, not by a list of trainers: what holds arrays is found wherever it is nested; optimizers, discriminators and losses are put
 aside; averaged weights go before the others; and names may have a prefix that all of them share. What stays unclear is refused.
+A single number among the arrays is a trainer's counter or score: no network here has one as a weight.
 """
 
 import re
@@ -47,13 +48,17 @@ def _states(tree: object) -> Iterator[tuple[tuple[str, ...], State]]:
     for _ in range(_MAX_DEPTH):
         below: list[tuple[tuple[str, ...], object]] = []
         for path, node in level:
-            if not isinstance(node, Mapping) or id(node) in seen:
+            if id(node) in seen:
                 continue
             seen.add(id(node))
-            arrays = {str(name): value for name, value in node.items() if isinstance(value, np.ndarray)}
-            if arrays:
-                yield path, arrays
-            below += [((*path, str(name)[:_QUOTED]), value) for name, value in node.items() if isinstance(value, Mapping)]
+            if isinstance(node, Mapping):
+                arrays = {str(name): value for name, value in node.items() if isinstance(value, np.ndarray) and value.ndim}
+                if arrays:
+                    yield path, arrays
+                named = [(str(name)[:_QUOTED], value) for name, value in node.items()]
+            else:
+                named = [(str(place), value) for place, value in enumerate(node if isinstance(node, (list, tuple)) else ())]
+            below += [((*path, name), value) for name, value in named if isinstance(value, (Mapping, list, tuple))]
         level = below
 
 

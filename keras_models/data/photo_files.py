@@ -37,7 +37,7 @@ class Listing:
         names: dict[str, list[str]] = {}
         for path, reason in self.passed_over:
             names.setdefault(reason, []).append(path.name)
-        return ", ".join(f"{len(found)} {reason} ({_some(found)})" for reason, found in names.items())
+        return ", ".join(f"{len(found)} {reason} ({some_names(found)})" for reason, found in names.items())
 
 
 def list_photos(folder: Path | str, leave_out: Path | None = None) -> Listing:
@@ -197,6 +197,7 @@ def _why_no_photo(path: Path) -> str | None:
         return f"that cannot be looked at, {error.strerror}"
 
 
-def _some(names: list[str]) -> str:
+def some_names(names: list[str]) -> str:
+    """The first few names, and how many more there are."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

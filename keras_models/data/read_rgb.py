@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from keras_models.data.photo_formats import photo_format, several_frames
+from keras_models.data.tiff_layout import MIN_IS_WHITE, PLAIN, tiff_layout
 from keras_models.system.errors import ImageError, one_line
 
 MAX_PIXELS = 50_000_000
@@ -26,6 +27,17 @@ _DECODERS = {
     "heif": "AVIF",
 }
 _AV1 = (b"av1C", b"avif")
+_ORIENTATION, _BITS, _PHOTOMETRIC = 0x0112, 258, 262
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""Orientation that EXIF tells -> what makes the picture upright."""
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, in the middle of the progress bar
 
@@ -38,7 +50,7 @@ def read_rgb(path: Path) -> np.ndarray:
         ImageError: not a photo, damaged, moving, of more than `MAX_PIXELS`, or with pixels of 32 bits.
     """
     with opened_photo(path) as image:
-        return rgb(ImageOps.exif_transpose(image))
+        return rgb(upright(image))
 
 
 @contextlib.contextmanager
@@ -68,12 +80,42 @@ def opened_photo(path: Path) -> Iterator[Image.Image]:
         raise ImageError(f"{path}: cannot be read ({one_line(error, 120)}): convert it to PNG") from None
 
 
-def _open(path: Path, kind: str) -> Image.Image:
-    if kind == "heif" and not _is_av1(path):
-        from pi_heif import HeifImageFile
+def upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF says, and by nothing else.
 
-        return HeifImageFile(path)
-    return Image.open(path, formats=[_DECODERS[kind]])
+    Pillow's own function would turn by XMP and by texts of a PNG too, which viewers and `upscale` do not.
+    """
+    image.info.pop("xmp", None)  # a TIFF is turned while it is loaded, by this too
+    image.load()
+    told = Image.Exif()
+    told.load(image.info.get("exif") or b"")
+    turn = _TURNS.get(told.get(_ORIENTATION, 1))
+    return image if turn is None else image.transpose(turn)
+
+
+def _open(path: Path, kind: str) -> Image.Image:
+    if kind == "heif":
+        import pi_heif
+
+        if not _is_av1(path):
+            return pi_heif.HeifImageFile(path)
+        whole = Image.open(path, formats=["AVIF"])
+        if sorted(whole.size) != sorted(pi_heif.open_heif(path, convert_hdr_to_8bit=False).size):
+            raise ValueError("a part of the picture is cut away by its container, which is not read here")
+        return whole
+    image = Image.open(path, formats=[_DECODERS[kind]])
+    if kind == "tiff":
+        _refuse_layout(path, image.mode)
+    return image
+
+
+def _refuse_layout(path: Path, mode: str) -> None:
+    """Pillow mixes up the bytes of 16-bit colours in separate planes, where nothing is packed."""
+    layout = tiff_layout(path)
+    if layout is None:
+        return
+    if layout.separate and layout.compression == PLAIN and max(layout.bits) > 8 and mode in ("RGB", "RGBA", "CMYK"):
+        raise ValueError("16 bits a sample in separate planes")
 
 
 def _is_av1(path: Path) -> bool:
@@ -90,7 +132,7 @@ def rgb(image: Image.Image) -> np.ndarray:
         ValueError: pixels of 32 bits.
     """
     if image.mode.startswith("I;16"):  # Pillow's own conversion cuts off at 255
-        return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
+        return np.repeat(_high_bytes(image)[..., None], 3, axis=-1)
     if image.mode in ("I", "F"):
         raise ValueError("pixels of 32 bits, whose white is not known")
     profile = image.info.get("icc_profile")
@@ -104,3 +146,14 @@ def rgb(image: Image.Image) -> np.ndarray:
                 ImageCms.profileToProfile(image, inks, ImageCms.createProfile("sRGB"), intent, "RGB") or image
             )
     return np.asarray(image.convert("RGB"))
+
+
+def _high_bytes(image: Image.Image) -> np.ndarray:
+    """(H, W) uint8 of grey with more than 8 bits: a TIFF may have fewer than 16, and 0 as white, which Pillow leaves as they are."""
+    samples = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS, (16,))[0]
+    if not 8 < bits <= 16:
+        raise ValueError(f"{bits} bits in samples of 16")
+    grey = (samples >> (bits - 8)).astype(np.uint8)
+    return 255 - grey if tags.get(_PHOTOMETRIC) == MIN_IS_WHITE else grey

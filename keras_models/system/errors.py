@@ -39,6 +39,13 @@ class OutputError(MobileSRError):
     """A file that cannot be written where it was asked for."""
 
 
+class LeftOut(UserWarning):
+    """Something of what was given that is not used, and why: the work goes on without it. The command line prints it on one line."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(str(message)))
+
+
 def printable(text: str) -> str:
     """The text on one line that steers no terminal: line breaks, escapes and the like become spaces."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -187,15 +187,8 @@ class _Run:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         variables = [*self.student.network.variables, *self.student.optimizer.variables]
-        if len(variables) != len(checkpoint.arrays):
-            raise TrainingError(
-                f"{self.files.folder}: the checkpoint holds {len(checkpoint.arrays)} arrays, this version trains {len(variables)}: "
-                "finish the run with the version that began it, or start anew"
-            )
-        for variable, array in zip(variables, checkpoint.arrays):
-            variable.assign(array)
-        self.step, self.seconds = checkpoint.step, checkpoint.facts["seconds"]
-        self.best, self.rows = checkpoint.facts["best"], checkpoint.facts["rows"]
+        self.seconds, self.best, self.rows = self.files.restore(checkpoint, variables)
+        self.step = checkpoint.step
 
     def _average(self) -> None:
         """Puts the moving average of the weights into the network that is validated and saved."""

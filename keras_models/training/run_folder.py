@@ -8,7 +8,7 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,34 @@ class RunFiles:
             return Checkpoint(facts["step"], [stored[str(i)] for i in range(facts["arrays"])], facts)
         except Exception as error:  # zipfile, NumPy and JSON each raise their own for a damaged file
             raise TrainingError(f"{path}: damaged checkpoint ({type(error).__name__}): remove the folder to start anew") from None
+
+    def restore(self, checkpoint: Checkpoint, variables: Sequence[Any]) -> tuple[float, float | None, list[dict[str, float]]]:
+        """Gives variables the arrays of the last checkpoint.
+
+        Args:
+            checkpoint: of `read`.
+            variables: Keras' or TensorFlow's, those that are trained.
+
+        Returns:
+            Seconds that were trained, the best PSNR-Y so far if there is one, and the log's rows.
+
+        Raises:
+            TrainingError: it is of other variables, or does not say what it should.
+        """
+        path, arrays, facts = self.folder / "last.npz", checkpoint.arrays, checkpoint.facts
+        if len(variables) != len(arrays):
+            what = f"holds {len(arrays)} arrays, this version trains {len(variables)}"
+        elif any(tuple(variable.shape) != array.shape or array.dtype.kind not in "fiub" for variable, array in zip(variables, arrays)):
+            what = "holds arrays of other shapes than those that are trained"
+        elif not all(np.isfinite(array).all() for array in arrays):
+            what = "holds values that are no numbers"
+        elif not _are_facts(checkpoint.step, facts):
+            what = "does not say how far the run has come"
+        else:
+            for variable, array in zip(variables, arrays):
+                variable.assign(array)
+            return facts["seconds"], facts["best"], facts["rows"]
+        raise TrainingError(f"{path}: {what}: finish the run with the version that began it, or remove the folder to start anew")
 
     def read_part(self, name: str) -> dict[str, np.ndarray]:
         """The arrays of one of the run's other .npz files.
@@ -149,3 +177,13 @@ class RunFiles:
                 raise TrainingError(f"{self.folder}: another process is training this run: wait for it, or give another `out`") from None
             remove_leftovers(self.folder)
             yield
+
+
+def _are_facts(step: Any, facts: dict) -> bool:
+    """Whether a checkpoint's facts are of the right kinds: numbers where numbers are added and compared."""
+    rows, best = facts.get("rows"), facts.get("best")
+    numbers = [facts.get("seconds"), *([] if best is None else [best])]
+    if "best" not in facts or not isinstance(rows, list) or not all(isinstance(row, dict) and "step" in row for row in rows):
+        return False
+    numbers += [value for row in rows for value in row.values()]
+    return type(step) is int and step >= 0 and all(type(number) in (int, float) for number in numbers)

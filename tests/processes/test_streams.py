@@ -1,5 +1,6 @@
 """Standard output, error or input that a daemon has closed: the command does its work, and nothing lands in a wrong file."""
 
+import os
 import signal
 import subprocess
 
@@ -61,3 +62,28 @@ def test_the_end_of_a_file_is_no_interruption(monkeypatch):
     """Typer takes it for Ctrl-D, which would be "stopped" and status 130."""
     with pytest.raises(EOFError, match="cut off"):
         ended_by(EOFError("cut off"), monkeypatch)
+
+
+def gone(*words, **pipes):
+    """The ended process of `mobile-sr WORDS` whose output nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    given = {"stdout": writer, "stderr": subprocess.PIPE, **{name: writer for name in pipes}}
+    try:
+        return subprocess.run([*MOBILE_SR, *map(str, words)], **given, text=True, timeout=600, check=False)
+    finally:
+        os.close(writer)
+
+
+def test_a_reader_that_has_gone_changes_neither_the_work_nor_what_is_said_of_it(tmp_path):
+    """`mobile-sr upscale FOLDER | true`: a photo that failed is named, and the status is that of a failure."""
+    (tmp_path / "in").mkdir()
+    Image.fromarray(np.full((9, 12, 3), 90, np.uint8)).save(tmp_path / "in/a.png")
+    (tmp_path / "in/b.png").write_text("no picture")
+    done = gone("upscale", tmp_path / "in", "-o", tmp_path / "out")
+    assert done.returncode == 2 and "b.png" in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "out/a.png").is_file()
+    assert gone("inspect", tmp_path / "none.tflite").returncode == 2
+    for streams in ({}, {"stderr": True}):
+        assert gone("models", **streams).returncode == 141, "as of any program in a pipe"
+    assert subprocess.run([*MOBILE_SR, "models"], capture_output=True, check=False).returncode == 0, "control"

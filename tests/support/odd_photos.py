@@ -82,12 +82,16 @@ def ultra_hdr(upright, orientation=1, bands=1, **options):
     return base.uhdrsave_buffer(Q=95)
 
 
-def ultra_hdr_by_xmp(upright):
-    """An Ultra HDR photo as Android 14 writes it: XMP tells of the gain map, in the photo and in the map."""
+GAIN = {"Version": "1.0", "GainMapMin": "0", "GainMapMax": "2", "Gamma": "1", "OffsetSDR": "0", "OffsetHDR": "0"}
+GAIN |= {"HDRCapacityMin": "0", "HDRCapacityMax": "2", "BaseRenditionIsHDR": "False"}
+
+
+def ultra_hdr_by_xmp(upright, **numbers):
+    """An Ultra HDR photo as Android 14 writes it: XMP tells of the gain map, in the photo and in the map; `numbers` instead of `GAIN`'s."""
+    told = " ".join(f'hdrgm:{name}="{value}"' for name, value in (GAIN | numbers).items())
     gain_xmp = (
         f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'
-        f' xmlns:hdrgm="{HDRGM}" hdrgm:Version="1.0" hdrgm:GainMapMin="0" hdrgm:GainMapMax="2" hdrgm:Gamma="1" hdrgm:OffsetSDR="0"'
-        f' hdrgm:OffsetHDR="0" hdrgm:HDRCapacityMin="0" hdrgm:HDRCapacityMax="2" hdrgm:BaseRenditionIsHDR="False"/></rdf:RDF></x:xmpmeta>'
+        f' xmlns:hdrgm="{HDRGM}" {told}/></rdf:RDF></x:xmpmeta>'
     ).encode()
     gains = jpeg(gain_samples(upright.shape[0] // 2, upright.shape[1] // 2), xmp=gain_xmp)
     base_xmp = (

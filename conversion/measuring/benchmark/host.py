@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from conversion.engines.values import NOTHING_SAID, Said
 from conversion.measuring.benchmark.result_table import as_csv, as_table, problems_of
 from keras_models.system.errors import MobileSRError, ModelError
 from keras_models.system.processes import Task, call
@@ -119,6 +120,7 @@ class HostJob:
         runs: timed runs of each.
         photo: a photo to upscale from file to file, at the tile of each setting.
         gpu: measure the GPU too, in half and in single precision, at the file's own tile.
+        said: of the values that the files take, where they are not to be measured; for the photo.
     """
 
     files: Sequence[Path]
@@ -127,6 +129,7 @@ class HostJob:
     runs: int = 20
     photo: Path | None = None
     gpu: bool = False
+    said: Said = NOTHING_SAID
 
     def __post_init__(self) -> None:
         refuse_below_one(self.runs, self.threads)
@@ -197,7 +200,7 @@ def _rows(file: Path, job: HostJob) -> Iterator[HostRun]:
 
 
 def _on_cpu(file: Path, threads: int, tile: tuple[int, int] | None, job: HostJob) -> HostRun:
-    setting = [str(file), threads, tile, job.runs, job.photo and str(job.photo)]
+    setting = [str(file), threads, tile, job.runs, job.photo and str(job.photo), [job.said.range, job.said.order]]
     limit_s = RUN_LIMIT_S * (job.runs + 2) + PHOTO_LIMIT_S * (job.photo is not None)
     try:
         facts = call(Task("conversion.measuring.benchmark.worker:measure", setting, limit_s, ModelError))

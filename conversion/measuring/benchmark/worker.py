@@ -23,7 +23,9 @@ def statistics(seconds: Sequence[float], pixels: int) -> dict[str, Any]:
     return {**spread, "runs": len(ms), "us_per_pixel": fastest * 1e3 / pixels}
 
 
-def measure(file: str, threads: int, tile: list[int] | None, runs: int, photo: str | None) -> dict[str, float | int | str | None]:
+def measure(
+    file: str, threads: int, tile: list[int] | None, runs: int, photo: str | None, said: Sequence[str | None] = (None, None)
+) -> dict[str, float | int | str | None]:
     """Times one file; the keys are fields of `conversion.measuring.benchmark.host.HostRun`.
 
     Args:
@@ -32,12 +34,14 @@ def measure(file: str, threads: int, tile: list[int] | None, runs: int, photo: s
         tile: (height, width), None for the file's own.
         runs: timed runs, after the first.
         photo: upscaled from file to file after that, None for no photo.
+        said: range and order of the values that the file takes, where they are not to be measured on it; times do not depend on them,
+            the photo does.
 
     Raises:
         ValueError: LiteRT cannot run the file at this size (or a RuntimeError).
     """
     if file.lower().endswith(".onnx"):
-        return _measure_onnx(file, threads, tile, runs, photo)
+        return _measure_onnx(file, threads, tile, runs, photo, said)
     from ai_edge_litert.interpreter import Interpreter
 
     begun = time.perf_counter()
@@ -56,12 +60,12 @@ def measure(file: str, threads: int, tile: list[int] | None, runs: int, photo: s
         if np.issubdtype(tensor["dtype"], np.integer):
             values *= np.iinfo(tensor["dtype"]).max
         interpreter.set_tensor(tensor["index"], values.astype(tensor["dtype"]))
-    speed = None if photo is None else partial(photo_speed, file, threads, tile, Path(photo))
+    speed = None if photo is None else partial(photo_speed, file, threads, tile, Path(photo), said)
     return _row((height, width), opened - begun, interpreter.invoke, runs, speed)
 
 
 def _measure_onnx(
-    file: str, threads: int, tile: list[int] | None, runs: int, photo: str | None
+    file: str, threads: int, tile: list[int] | None, runs: int, photo: str | None, said: Sequence[str | None]
 ) -> dict[str, float | int | str | None]:
     """`measure` by onnxruntime."""
     from conversion.engines.onnx_engine import OnnxEngine
@@ -71,7 +75,7 @@ def _measure_onnx(
     opened = time.perf_counter()
     height, width = tile or engine.tile
     window = np.random.default_rng(0).random((height, width, engine.channels), np.float32)
-    speed = None if photo is None else partial(photo_speed, file, threads, tile, Path(photo))
+    speed = None if photo is None else partial(photo_speed, file, threads, tile, Path(photo), said)
     return _row((height, width), opened - begun, partial(engine.infer, window), runs, speed)
 
 
@@ -94,7 +98,9 @@ def _row(
     }
 
 
-def photo_speed(file: str, threads: int, tile: list[int] | None, photo: Path) -> float:
+def photo_speed(
+    file: str, threads: int, tile: list[int] | None, photo: Path, said: Sequence[str | None] = (None, None)
+) -> float:
     """Low-resolution megapixels a second of `upscale_file`, reading and writing included.
 
     Args:
@@ -102,6 +108,7 @@ def photo_speed(file: str, threads: int, tile: list[int] | None, photo: Path) ->
         threads: CPU threads.
         tile: its larger side is the tiles' core, None for the default.
         photo: an image file.
+        said: as in `measure`.
     """
     import tempfile
 
@@ -109,7 +116,7 @@ def photo_speed(file: str, threads: int, tile: list[int] | None, photo: Path) ->
     from conversion.upscaling.images import ImageReader
     from conversion.upscaling.pipeline import UpscaleOptions, upscale_file
 
-    engine, kind = ModelSource.of(file).engine(threads), ImageReader(photo).kind
+    engine, kind = ModelSource.of(file).saying(*said).engine(threads), ImageReader(photo).kind
     _ = engine.view, engine.colours  # measured on a foreign file once, and remembered: no part of a photo's time
     options = UpscaleOptions(tile=max(tile) if tile and engine.resizable else None)
     with tempfile.TemporaryDirectory() as folder:

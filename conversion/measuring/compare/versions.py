@@ -8,14 +8,13 @@ from math import sqrt
 from pathlib import Path
 
 import numpy as np
-from PIL import ImageOps
 
 from conversion.measuring.report.pictures import Box, SliderVersion, most_different, webp
 from conversion.measuring.report.subjects import labels_of, refuse_other_scales
 from conversion.source import ModelSource
 from conversion.upscaling.pipeline import upscale_array
 from keras_models.data.bicubic import enlarge
-from keras_models.data.read_rgb import opened_photo, rgb
+from keras_models.data.read_rgb import opened_photo, rgb, upright
 from keras_models.metrics import to_uint8
 from keras_models.system.errors import ImageError
 
@@ -90,7 +89,7 @@ def read_photo(path: Path) -> Photo:
         raise ImageError(f"{path}: no such photo: check the path")
     with opened_photo(path) as image:
         profile = image.info.get("icc_profile", b"") if image.mode in ("RGB", "RGBA", "P") else b""
-        pixels = rgb(ImageOps.exif_transpose(image))
+        pixels = rgb(upright(image))
     return Photo(pixels, profile, (pixels.shape[1], pixels.shape[0]), None)
 
 

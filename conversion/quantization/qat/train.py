@@ -200,9 +200,8 @@ def _run(folder: Path, data: PhotoSet, validation: PhotoSet, settings: QatSettin
         facts: dict[str, Any] = {"seconds": 0.0, "best": None, "rows": []}
         done = 0
         if checkpoint:
-            done, facts = checkpoint.step, {key: checkpoint.facts[key] for key in facts}
-            for variable, array in zip(trainer.state, checkpoint.arrays, strict=True):
-                variable.assign(array)
+            done = checkpoint.step
+            facts = dict(zip(facts, files.restore(checkpoint, trainer.state)))
         yield {"begin": done, "steps": settings.steps, "warnings": [*data.skipped, *patches.too_small]}
         if done == 0:
             yield {"row": _log(files, trainer, patches, validation, facts, None)}

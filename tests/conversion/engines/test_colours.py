@@ -52,6 +52,17 @@ def test_a_mean_that_was_to_be_subtracted():
     assert np.abs(np.array(found.values.mean) - mean).max() < 3e-3, "rounded on the way"
 
 
+def test_a_mean_and_a_deviation():
+    """Values as classifiers take them, (x - mean) / deviation; a network that only darkens is not taken for one."""
+    mean, deviation = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+    found = measured(lambda x: (doubled(x) * deviation + mean).clip(0, 1))
+    assert found.values == Values(mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225)) and "divided by" in found.note
+    photo = smooth(24, 24).astype(np.float32) / 255
+    assert np.abs(found.values.to_network(photo) - (photo - mean) / deviation).max() < 1e-5
+    dark = measured(lambda x: doubled(x) / 2)
+    assert dark.values.deviation == (1, 1, 1) and dark.error > 0.2 and "wrong colours" in dark.note
+
+
 def test_exchanged_channels_have_to_be_told():
     def exchanged(x):
         return doubled(x[..., ::-1])

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from support.tiny_models import RECEPTIVE_FIELD, SCALE, TILE, nearest
+from support.tiny_models import RECEPTIVE_FIELD, SCALE, TILE, convert, nearest
 
 from conversion.engines.cpu import CpuEngine
 from keras_models.system.errors import ModelError
@@ -112,3 +112,19 @@ def test_receptive_field_of_the_test_network(tiny_model):
     changed[20, 20] += 0.5
     rows = np.abs(engine.run(image) - engine.run(changed)).max(axis=(1, 2)).reshape(40, SCALE).max(axis=1).nonzero()[0]
     assert (rows.min(), rows.max()) == (20 - RECEPTIVE_FIELD, 20 + RECEPTIVE_FIELD)
+
+
+def test_rows_and_columns_exchanged_are_no_other_size(tmp_path):
+    """Every square window comes out with the sides that were wanted; a photo's tiles are not all square."""
+
+    def exchanged(image):
+        import tensorflow as tf
+
+        return {"upscaled": tf.transpose(tf.repeat(tf.repeat(image, 2, 1), 2, 2), (0, 2, 1, 3))}
+
+    path = tmp_path / "a.tflite"
+    path.write_bytes(convert(exchanged, (1, 64, 64, 3)))
+    engine = CpuEngine(path, 1)
+    assert not engine.resizable
+    window = np.random.default_rng(0).random((64, 64, 3), np.float32)
+    np.testing.assert_allclose(engine.infer(window), window.repeat(2, 0).repeat(2, 1).transpose(1, 0, 2), atol=1e-6)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from support import odd_networks
 from support.made_once import made_once
-from support.tiny_models import convert
+from support.tiny_models import FakeEngine, convert, nearest
 
 from conversion.engines.base import UNBOUNDED_HALO
 from conversion.engines.cpu import CpuEngine
 from conversion.engines.values import Said
-from conversion.engines.view import View
+from conversion.engines.view import View, measure_view
 from conversion.upscaling import pipeline
 from conversion.upscaling.pipeline import run_filled, upscale_array
-from keras_models.system.errors import MobileSRError
+from keras_models.system.errors import MobileSRError, ModelError
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_what_depends_on_all_of_an_image_sees_all_of_it(name, engine_of, image, 
     whole = engine.run(image)
     assert np.array_equal(upscale_array(image, engine), whole)
     assert np.abs(upscale_array(image, engine, tile=48, halo=32) - whole).max() > 1 / 255, "control: tiles differ"
-    monkeypatch.setattr(pipeline, "_WHOLE_MEMORY", 1 << 20)
+    monkeypatch.setattr(pipeline, "WHOLE_MEMORY", 1 << 20)
     with pytest.raises(MobileSRError, match="looks at the whole image"):
         upscale_array(image, engine)
 
@@ -99,3 +99,24 @@ def test_what_was_measured_is_remembered(engine_of, monkeypatch, tmp_path):
     known = engine.view
     monkeypatch.setattr("conversion.engines.known.measure_view", lambda engine: pytest.fail("measured again"))
     assert CpuEngine(engine.path, 1, said=engine.said).view == known
+
+
+@pytest.mark.parametrize("how", ["by what a pixel takes", "by an error"])
+def test_windows_that_would_take_too_much_are_not_measured(how):
+    """Attention over all pixels takes memory by the square of them: it is known for what it is by the smallest windows."""
+    seen = []
+
+    def mean_of_all(window):
+        seen.append(window.shape[0])
+        if how == "by an error" and window.shape[0] > 128:
+            raise ModelError("takes more than 4 GiB")
+        return nearest(0.5 * window + 0.5 * window.mean(axis=(0, 1)))
+
+    engine = FakeEngine(mean_of_all)
+    engine.bytes_per_pixel = 100_000.0 if how == "by what a pixel takes" else 1000.0
+    assert measure_view(engine).halo == UNBOUNDED_HALO
+    assert seen.count(256) == (how == "by an error") and 512 not in seen
+    seen.clear()
+    control = FakeEngine(lambda window: seen.append(window.shape[0]) or nearest(0.5 * window + 0.5 * window.mean(axis=(0, 1))))
+    control.bytes_per_pixel = 1000.0
+    assert measure_view(control).halo == UNBOUNDED_HALO and 512 in seen, "control"

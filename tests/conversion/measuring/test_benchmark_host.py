@@ -3,10 +3,13 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from support.command_line import one_line_error, run
 from support.photos import noise_photo as photo
 
+from conversion.commands.flags import with_flags
+from conversion.engines.values import Said
 from conversion.measuring.benchmark.host import HostJob, HostRun, benchmark_on_host
 from conversion.measuring.benchmark.result_table import as_table
 from conversion.measuring.benchmark.worker import measure, statistics
@@ -55,8 +58,6 @@ def test_out_of_range(change):
 
 
 def test_software_gpus_are_not_timed(monkeypatch, tiny_model):
-    import numpy as np
-
     from conversion.gpu.engine import GpuRefusal, GpuRun
     from conversion.measuring.benchmark import gpu as benchmark_gpu
 
@@ -113,3 +114,16 @@ def test_options_that_do_not_fit(tiny_model, arguments, words):
 
 def test_missing_file_is_one_line(tmp_path):
     assert "nowhere.tflite" in one_line_error(run("benchmark", tmp_path / "nowhere.tflite"))
+
+
+def test_what_a_photo_needs_to_know_of_a_file_can_be_said(tmp_path):
+    """Red comes back as blue: a photo is refused until somebody says what the file takes; times do not ask."""
+    from support.foreign_onnx import Net, written
+
+    swapped = Net()
+    y = swapped.op("Gather", swapped.upsample("x", mode="nearest"), swapped.value([2, 1, 0], np.int64), axis=1)
+    path = written(lambda: swapped.finish(y), tmp_path / "swapped.onnx")
+    job = {"tiles": ((24, 24),), "runs": 1, "photo": photo(tmp_path)}
+    assert "say --order" in with_flags(benchmark_on_host(HostJob([path], **job)).rows[0].problem)
+    assert benchmark_on_host(HostJob([path], **job, said=Said(order="rgb"))).rows[0].photo_mp_s > 0
+    assert "leave it out" in one_line_error(run("benchmark", path, "--tiles", "24x24", "--order", "rgb"))

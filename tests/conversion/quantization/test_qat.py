@@ -196,6 +196,25 @@ def test_a_killed_run_goes_on(finished, photos, tmp_path):
             np.testing.assert_allclose(resumed[key], undisturbed[key], rtol=1e-4, atol=1e-6)
 
 
+def test_the_checkpoint_of_another_run_is_one_line(finished, photos, tmp_path):
+    from dataclasses import asdict
+
+    from conversion.quantization.qat.settings import settings_for
+    from keras_models.system.errors import TrainingError
+    from keras_models.system.processes import Task, stream
+    from keras_models.training.run_folder import Checkpoint, RunFiles
+
+    whole, _ = finished
+    for name in ("start.npz", "float.npz", "run.json"):
+        (tmp_path / name).write_bytes((whole / name).read_bytes())
+    RunFiles(tmp_path).write(Checkpoint(4, [np.zeros(3, np.float32)] * 4, {"seconds": 1.0, "best": None, "rows": []}))
+    settings = asdict(settings_for(batch=2, patch=16, steps=12, interval=4))
+    arguments = [str(tmp_path), str(photos), str(photos), str(whole.parent / "cache"), settings]
+    task = Task("conversion.quantization.qat.train:train", arguments, 600, TrainingError)
+    with stream(task) as running, pytest.raises(TrainingError, match="last.npz: holds arrays of other shapes"):
+        list(running)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -157,3 +157,20 @@ def test_a_damaged_gain_map_loses_only_itself(tmp_path):
     path, notes = upscaled(tmp_path, content[: second + 200])
     assert [note.partition(": ")[2] for note in notes] == ["its gain map (Ultra HDR) cannot be read and goes"]
     assert np.abs(samples_of(path).astype(int) - LARGE).max() <= 6
+
+
+SPOILT = [("Gamma", "0"), ("GainMapMax", "-3"), ("GainMapMax", "1e30"), ("GainMapMax", "NaN"), ("BaseRenditionIsHDR", "True")]
+
+
+@pytest.mark.parametrize(("name", "value"), SPOILT)
+def test_a_gain_map_of_impossible_numbers_goes_alone(tmp_path, name, value):
+    """The photo is enlarged all the same, and what goes is said."""
+    made, notes = upscaled(tmp_path, ultra_hdr_by_xmp(UPRIGHT, **{name: value}))
+    assert any("gain map (Ultra HDR) cannot be read and goes" in note for note in notes)
+    assert ImageReader(made).metadata.gain_map is None
+    assert np.abs(samples_of(made).astype(int) - LARGE).max() <= 12
+
+
+def test_control_possible_numbers_stay(tmp_path):
+    made, notes = upscaled(tmp_path, ultra_hdr_by_xmp(UPRIGHT, Gamma="2.2", GainMapMax="1.5"))
+    assert not notes and gain_map(made)[1].shape == (30, 40, 1)

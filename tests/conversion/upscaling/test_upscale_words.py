@@ -237,6 +237,27 @@ def test_standard_input_and_output(command, photos):
     assert files(photos) == ["a.png", "b.png", "c.png", "from-stdin.webp"]
 
 
+def test_standard_input_is_called_by_its_word(command, photos):
+    """Not by the file in the temporary folder that it is kept in."""
+    result = command("-", input=b"no photo")
+    assert str(result.exception).startswith("-: not an image")
+    moving = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(moving, "JPEG", xmp=b'<x xmlns:G="http://ns.google.com/photos/1.0/camera/" G:MotionPhoto="1"/>')
+    result = command("-", "a.jpg", input=moving.getvalue())
+    assert result.exit_code == 0 and result.stderr == "mobile-sr: -: the film behind it goes\n"
+
+
+def test_what_is_no_regular_file_is_called_so(command, photos):
+    os.mkfifo(photos / "pipe.png")
+    assert "no regular file: `upscale -`" in str(command("pipe.png").exception)
+    assert "no such file" in str(command("nothing.png").exception), "control"
+
+
+def test_folders_of_an_output_are_made(command, photos):
+    assert command("a.png", "new/folder/out.png").exit_code == 0
+    assert "new/folder/out.png" in files(photos)
+
+
 def test_threads_above_the_cores_are_capped_and_said(command, photos):
     cores = len(os.sched_getaffinity(0))
     result = command("a.png", "--threads", 100_000)

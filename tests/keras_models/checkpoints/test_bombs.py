@@ -227,7 +227,7 @@ def test_names_in_a_file_cannot_steer_the_terminal(tmp_path):
 
     with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
         archive.writestr("config.json", json.dumps({"class_name": "a\n\x1b[31mb", "config": {}}))
-    assert "a  [31mb, not one of LKDN" in refusal(load_model, tmp_path / "a.keras")
+    assert "a  [31mb, not one of " in refusal(load_model, tmp_path / "a.keras")
 
 
 def test_a_network_of_a_size_that_no_file_should_ask_for(tmp_path):

@@ -134,7 +134,7 @@ def zeros(state):
     return {name: np.zeros_like(array) for name, array in state.items()}
 
 
-MOMENT = np.ones(3, np.float32)
+MOMENT, COUNTER = np.ones(3, np.float32), np.ones((), np.int64)
 OTHER = {"conv.weight": np.ones((4, 3, 3, 3), np.float32), "conv.bias": np.ones(4, np.float32)}
 WRAPPERS = {
     "compiled": lambda s: prefixed(s, "_orig_mod."),
@@ -151,6 +151,17 @@ WRAPPERS = {
     "averaged beside": lambda s: {"state_dict": zeros(s), "state_dict_ema": s},
     "averaged inside": lambda s: {"state_dict": prefixed(zeros(s), "net_g.") | prefixed(s, "net_g_ema.")},
     "params and params_ema": lambda s: {"params": zeros(s), "params_ema": s},
+    "Lightning's, with a score": lambda s: {
+        "state_dict": prefixed(s, "model."),
+        "callbacks": {"ModelCheckpoint": {"best_model_score": np.float32(31).reshape(())}},
+        "optimizer_states": [{"state": {0: {"step": np.float32(1).reshape(()), "exp_avg": MOMENT}}}],
+    },
+    "averaged, with counters beside": lambda s: (
+        {"initted": COUNTER, "step": COUNTER} | prefixed(s, "ema_model.") | prefixed(zeros(s), "online_model.")
+    ),
+    "a counter among the weights": lambda s: s | {"num_batches_tracked": COUNTER},
+    "a list": lambda s: [s, {"lr": 1e-3}],
+    "a tuple": lambda s: (s, {"optimizer": {"exp_avg": MOMENT}}),
     "an unknown word": lambda s: {"my_upscaler": s, "note": "made at night"},
 }
 """What trainers save -> of a state."""
@@ -187,16 +198,39 @@ def test_a_dictionary_that_holds_itself(tmp_path):
 
 
 def test_a_trainers_notes_do_not_matter(tmp_path):
-    """A NumPy number, a Counter and a defaultdict, as schedulers and loggers leave them."""
+    """A NumPy number and array, a Counter, a defaultdict, options and a set, as schedulers and loggers leave them."""
     scalar = b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(" + files.text("f8") + b"K\x00K\x01tR(K\x03" + files.text("<")
     scalar += b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
     scalar += b"c_codecs\nencode\n(" + files.text("abcdefgh") + files.text("latin1") + b"tRtR"
     counter = b"ccollections\nCounter\n}K\x0aK\x01s\x85R"
     default = b"ccollections\ndefaultdict\n(c__builtin__\ndict\ntR"
-    body = b"".join(files.text(name) + value for name, value in (("psnr", scalar), ("milestones", counter), ("log", default)))
+    options = b"cargparse\nNamespace\n)\x81}" + files.text("lr") + b"K\x01sb"
+    curve = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85"
+        + files.text("b")
+        + b"tR(K\x01K\x02\x85N\x89"
+        + files.text("x")
+        + b"tb"
+    )
+    notes = {"psnr": scalar, "milestones": counter, "log": default, "args": options, "curve": curve, "seen": b"c__builtin__\nset\n]\x85R"}
+    body = b"".join(files.text(name) + value for name, value in notes.items())
     body += files.text("params") + b"}" + files.text("a.weight") + files.tensor((2, 2), (2, 1)) + b"s"
     (tmp_path / "a.pth").write_bytes(files.torch_zip(b"\x80\x02}(" + body + b"u."))
     assert np.array_equal(read_state(tmp_path / "a.pth")["a.weight"], [[0, 1], [2, 3]])
+
+
+@pytest.mark.parametrize(
+    "made", [b"cos\nsystem\n)\x81", b"ctorch\nFloatStorage\n)\x81", b"ccollections\nOrderedDict\n)\x81", b"K\x01)\x81"]
+)
+def test_objects_are_made_of_nothing_else(made, tmp_path):
+    (tmp_path / "a.pth").write_bytes(files.torch_zip(files.saved(made)))
+    assert "os.system" in refusal(tmp_path / "a.pth") or "no class" in refusal(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("ending", [".pt", ".ckpt", ".bin"])
+def test_other_endings_of_the_same(ending, state, tmp_path):
+    write_torch(state, tmp_path / f"a{ending}")
+    assert same(tmp_path / f"a{ending}", state)
 
 
 def test_messages_are_true(state, tmp_path):

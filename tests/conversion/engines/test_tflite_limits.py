@@ -1,0 +1,52 @@
+"""What a foreign .tflite may take after its proof: no loops, and memory counted at the size that runs, not by what stands in the file."""
+
+import numpy as np
+import pytest
+from support.tiny_models import convert
+
+from conversion.engines.cpu import CpuEngine
+from conversion.engines.proof import prove
+from conversion.tflite.check import packed, parse_checked
+from keras_models.system.errors import ModelError
+
+CHANNELS = 600
+
+
+def wide(image):
+    """An image enlarged, and as much as nothing of many channels."""
+    import tensorflow as tf
+
+    kernel = np.tile(np.eye(3, dtype=np.float32), (1, 4))[None, None]
+    many = tf.nn.relu(tf.nn.conv2d(image, np.full((1, 1, 3, CHANNELS), 1e-3, np.float32), 1, "SAME"))
+    few = tf.nn.conv2d(many, np.full((1, 1, CHANNELS, 3), 1e-6, np.float32), 1, "SAME")
+    return {"upscaled": tf.nn.depth_to_space(tf.nn.conv2d(image + few, kernel, 1, "SAME"), 2)}
+
+
+def waiting(image):
+    """Turns without end where the image is bright."""
+    import tensorflow as tf
+
+    def goes_on(turn, _):
+        return (tf.reduce_mean(image) > 0.9) | (turn < 1)
+
+    turned = tf.while_loop(goes_on, lambda turn, x: (tf.minimum(turn + 1, 5), x * 1.0), [tf.constant(0), image])[1]
+    return {"upscaled": tf.repeat(tf.repeat(tf.reshape(turned, tf.shape(image)), 2, 1), 2, 2)}
+
+
+def test_memory_is_that_of_the_size_that_runs(tmp_path):
+    honest, lying = tmp_path / "honest.tflite", tmp_path / "lying.tflite"
+    honest.write_bytes(convert(wide, (1, None, None, 3)))
+    model = parse_checked(honest.read_bytes(), "x")
+    for tensor in model.subgraphs[0].tensors:
+        if tensor.shape is not None and len(tensor.shape) == 4 and tensor.shape[3] == CHANNELS and tensor.shapeSignature is not None:
+            tensor.shape = np.array([1, 1, 1, 1], np.int32)
+    lying.write_bytes(packed(model))
+    assert prove(honest).resizable and prove(lying).resizable
+    assert prove(honest).bytes_per_pixel >= 4 * CHANNELS
+    assert prove(lying).bytes_per_pixel == prove(honest).bytes_per_pixel
+
+
+def test_loops_are_refused(tmp_path):
+    (tmp_path / "a.tflite").write_bytes(convert(waiting))
+    with pytest.raises(ModelError, match="WHILE is control flow, which may run for ever: convert a network without loops"):
+        CpuEngine(tmp_path / "a.tflite", 1)
