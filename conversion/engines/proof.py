@@ -1,29 +1,35 @@
 """A .tflite is opened and run in a process of its own first; what was learned there is all that the engines need to know.
 
 LiteRT's C++ can crash on a file that is damaged in a way nobody foresaw, and parsing one in Python takes longer than opening
-it: both happen once, over there.
+it: both happen once, over there. So does making the form in which the CPU engine runs an 8-bit file.
 """
 
 import threading
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conversion.engines.base import DEFAULT_HALO
+from conversion.engines.cpu_form import folder_of_forms, is_kept, make_form
 from conversion.engines.facts import keep, place_of, recall
 from conversion.tflite.file import TFLiteFile, read_tflite
 from conversion.tflite.live_bytes import live_bytes_per_pixel
-from keras_models.system.errors import ModelError
+from keras_models.system.errors import MobileSRError, ModelError, one_line
 from keras_models.system.sandbox import isolated
+
+if TYPE_CHECKING:
+    from conversion.engines.cpu import CpuEngine
 
 PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated", "conversion.engines.whole_image")
 """For `prove_here`, see `keras_models.system.sandbox`."""
 
 _LARGEST_HALO = 4096
-PROOF_VERSION = 3
+PROOF_VERSION = 4
 """Goes up whenever what is checked or learned changes, so that every file is proven anew."""
 
 
@@ -38,6 +44,9 @@ class Proof:
         halo: what its card declares, None for a foreign file.
         stride: what its card declares.
         statistics: its card's word on whole-image statistics, None for a file that takes none.
+        eight_bits: it computes in integers of 8 bits.
+        cpu_form: SHA-256 of the file that the CPU engine runs in its place (`engines.cpu_form`), None where it runs itself.
+        slow: why an 8-bit file has no such form although it might, "" otherwise.
     """
 
     resizable: bool | None
@@ -46,6 +55,9 @@ class Proof:
     halo: int | None
     stride: int
     statistics: dict | None
+    eight_bits: bool = False
+    cpu_form: str | None = None
+    slow: str = ""
 
 
 def prove(path: Path) -> Proof:
@@ -55,37 +67,60 @@ def prove(path: Path) -> Proof:
         ModelError: the file is damaged, crashes LiteRT there, or takes more than a minute or 2 GiB.
     """
     remembered = place_of(path, f"{PROOF_VERSION}-{version('ai-edge-litert')}")
-    if (known := recall(remembered, Proof)) is not None:
+    if (known := recall(remembered, Proof)) is not None and (known.cpu_form is None or is_kept(known.cpu_form)):
         return known
     # LiteRT's Python takes as long to import as the file to prove: both at the same time.
     threading.Thread(target=import_module, args=("ai_edge_litert.interpreter",), daemon=True).start()
-    facts = isolated(
-        "conversion.engines.proof:prove_here",
-        [str(path)],
-        lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"),
-    )
+    facts = _there(path, lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"))
     proof = Proof(**facts)
+    if proof.eight_bits:
+        proof = _with_cpu_form(path, proof)
     keep(remembered, proof)
     return proof
 
 
-def prove_here(path: str) -> dict:
+def _there(path: Path, failed: Callable[[str], ModelError], *more: Any) -> dict:
+    return isolated("conversion.engines.proof:prove_here", [str(path), *more], failed)
+
+
+def _with_cpu_form(path: Path, proof: Proof) -> Proof:
+    """In a process of its own too: what the file survived its form may not, and then the file itself is run."""
+    try:
+        return Proof(**_there(path, lambda said: ModelError(f"{path}: {said}"), asdict(proof), str(folder_of_forms())))
+    except MobileSRError as error:
+        return replace(proof, slow=f"runs slower than it could, its form for CPUs cannot be made: {one_line(error)}")
+
+
+def prove_here(path: str, proven: dict | None = None, folder: str = "") -> dict:
     """What `prove` has done there: the file is opened as an engine and given a small picture of noise.
+
+    Args:
+        path: of the file.
+        proven: what that gave, an earlier time; then the file's form for CPUs is made.
+        folder: where that is kept.
 
     Raises:
         ModelError: as `conversion.engines.whole_image.open_engine`.
     """
+    if proven is not None:
+        proof = Proof(**proven)
+        return asdict(replace(proof, cpu_form=make_form(Path(path), lambda file: _of_noise(file, proof)[1], Path(folder))))
+    proof = _read(read_tflite(path))
+    engine, _ = _of_noise(Path(path), proof)
+    return asdict(proof) | {"resizable": engine.resizable, "multiple": engine.multiple}
+
+
+def _of_noise(path: Path, proof: Proof) -> "tuple[CpuEngine, np.ndarray]":
+    """A file's engine, and what it makes of a small picture of noise."""
     from conversion.engines.whole_image import WholeImageEngine, engine_of
 
-    proof = _read(read_tflite(path))
     engine = engine_of(path, 1, proof)
     block = -(-8 // engine.multiple) * engine.multiple
     size = (3 * block, 2 * block) if engine.resizable else engine.tile
     noise = np.random.default_rng(0).random((*size, engine.channels), np.float32)
     if isinstance(engine, WholeImageEngine):
         engine.settle(lambda: [(noise, (slice(None), slice(None)))], 1)
-    engine.infer(noise)
-    return asdict(proof) | {"resizable": engine.resizable, "multiple": engine.multiple}
+    return engine, engine.infer(noise)
 
 
 def _read(file: TFLiteFile) -> Proof:
@@ -95,7 +130,9 @@ def _read(file: TFLiteFile) -> Proof:
     if takes_statistics and not (isinstance(statistics, dict) and _valid_statistics(statistics)):
         raise ModelError(f"{file.path}: takes statistics, but its card does not say how they are made: convert the model again")
     halo, stride = declared_view(card)
-    return Proof(None, 1, live_bytes_per_pixel(file), halo, stride, statistics if takes_statistics else None)
+    computed = {tensor.dtype for tensor in file.tensors if not tensor.constant}
+    eight_bits = bool(computed & {"int8", "uint8"})
+    return Proof(None, 1, live_bytes_per_pixel(file), halo, stride, statistics if takes_statistics else None, eight_bits)
 
 
 def declared_view(card: dict) -> tuple[int | None, int]:
