@@ -7,8 +7,8 @@ values that it can ever meet, and gave the same (`conversion.tflite.value_tables
 
 from dataclasses import dataclass
 
-from conversion.tflite.check import packed, parse_checked
-from conversion.tflite.flatbuffer_dedup import with_shared_vectors
+from conversion.tflite.check import parse_checked
+from conversion.tflite.flatbuffer_dedup import packed_once
 from conversion.tflite.float_triples import rewrite
 from conversion.tflite.left_operations import left_by_xnnpack, opened
 from conversion.tflite.names import operation_name
@@ -51,4 +51,4 @@ def cpu_form(data: bytes, source: str = "model") -> CpuForm:
     if not chosen:
         return CpuForm(data, 0, rest)
     rewrite(model, chosen)
-    return CpuForm(with_shared_vectors(packed(model)), len(chosen), rest)
+    return CpuForm(packed_once(model, len(data)), len(chosen), rest)

@@ -26,6 +26,7 @@ POINTWISE = frozenset({
 })
 # fmt: on
 """Operations whose result at a pixel and a channel depends on their inputs there alone."""
+_HALVINGS = 60  # by a third each: to the last bits of a float32
 _MOST_ENTRIES = 1 << 24
 """Of all tables of a file; a network of dozens of operations has some ten thousand."""
 
@@ -93,20 +94,24 @@ def _nudge_towards(table: np.ndarray, values: np.ndarray, rounding: tuple[float,
         values: float32, of the same shape.
         rounding: scale and zero point of the table.
     """
-    from scipy.optimize import linprog
-
     scale, zero = rounding
     limits = np.iinfo(table.dtype)
     steps, levels = table.ravel().astype(np.float64) - zero, values.ravel().astype(np.float64) / scale
-    pairs = np.unique(np.stack([steps, levels])[:, np.isfinite(levels)], axis=1)
-    steps, levels = pairs
+    steps, levels = np.unique(np.stack([steps, levels])[:, np.isfinite(levels)], axis=1)
     over, under = steps > limits.min - zero, steps < limits.max - zero  # what is cut off may lie anywhere beyond
-    # factor * level + offset +- margin within half a step of the table's
-    rows = [np.stack([-levels, -np.ones_like(levels), np.ones_like(levels)], 1)[over]]
-    rows.append(np.stack([levels, np.ones_like(levels), np.ones_like(levels)], 1)[under])
-    bounds = np.concatenate([-(steps - 0.5)[over], (steps + 0.5)[under]])
-    found = linprog([0, 0, -1], np.concatenate(rows), bounds, bounds=[(0.9, 1.1), (-0.5, 0.5), (0, 0.5)])
-    return (float(found.x[0]), float(found.x[1] * scale)) if found.success else None
+
+    def offsets(factor: float) -> tuple[float, float]:
+        """The least and the largest offset that leave every value within half a step of the table's."""
+        apart = steps - factor * levels
+        return float((apart - 0.5)[over].max(initial=-0.5)), float((apart + 0.5)[under].min(initial=0.5))
+
+    low, high = 0.9, 1.1
+    for _ in range(_HALVINGS):  # how much offsets may differ is a concave function of the factor
+        third = (high - low) / 3
+        narrow = [np.subtract(*offsets(factor)) for factor in (low + third, high - third)]
+        low, high = (low, high - third) if narrow[0] < narrow[1] else (low + third, high)
+    least, largest = offsets((low + high) / 2)
+    return ((low + high) / 2, (least + largest) / 2 * scale) if least < largest else None
 
 
 class _Alone:
