@@ -33,7 +33,7 @@ def is_kept(digest: str) -> bool:
     return False
 
 
-def make_form(path: Path, run: Run, folder: Path) -> str | None:
+def make_form(path: Path, run: Run, folder: Path) -> Path | None:
     """Makes and keeps the form of a file.
 
     Args:
@@ -42,7 +42,7 @@ def make_form(path: Path, run: Run, folder: Path) -> str | None:
         folder: of forms, `folder_of_forms()` of the process that wants it.
 
     Returns:
-        The form's SHA-256, None if the file runs best as it is.
+        Where it is kept, its SHA-256 for a name; None if the file runs best as it is.
 
     Raises:
         ModelError: the form computes something else, or cannot be kept.
@@ -50,10 +50,10 @@ def make_form(path: Path, run: Run, folder: Path) -> str | None:
     made = cpu_form(path.read_bytes(), str(path))
     if not made.rewritten:
         return None
-    digest = hashlib.sha256(made.data).hexdigest()
     make_folder(folder)
-    with atomic_output(folder / f"{digest}.tflite") as scratch:
+    place = folder / f"{hashlib.sha256(made.data).hexdigest()}.tflite"
+    with atomic_output(place) as scratch:
         scratch.write_bytes(made.data)
         if not np.array_equal(run(path), run(scratch)):
             raise ModelError(f"{path}: its form for CPUs gives other numbers")
-    return digest
+    return place

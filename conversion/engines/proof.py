@@ -104,7 +104,8 @@ def prove_here(path: str, proven: dict | None = None, folder: str = "") -> dict:
     """
     if proven is not None:
         proof = Proof(**proven)
-        return asdict(replace(proof, cpu_form=make_form(Path(path), lambda file: _of_noise(file, proof)[1], Path(folder))))
+        form = make_form(Path(path), lambda file: _of_noise(file, proof)[1], Path(folder))
+        return asdict(proof if form is None else replace(proof, cpu_form=form.stem, bytes_per_pixel=live_bytes_per_pixel(read_tflite(form))))
     proof = _read(read_tflite(path))
     engine, _ = _of_noise(Path(path), proof)
     return asdict(proof) | {"resizable": engine.resizable, "multiple": engine.multiple}
