@@ -1,7 +1,7 @@
 """`mobile-sr convert`: a network becomes a .tflite with its card, or an .onnx."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,7 +13,7 @@ RECIPE_HELP = f"Default {DEFAULT_RECIPE}. " + " ".join(f"{recipe.name}: {recipe.
 
 
 def convert(
-    model: Annotated[str, typer.Argument(help="Name (see `models`), .keras, .pth, .safetensors, .npz or .onnx.")],
+    model: Annotated[str, typer.Argument(help="Name (see `models`), .keras, .pth, .safetensors, .npz, .onnx; with --for a .tflite.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .tflite to write (its card goes beside it as .json), or an .onnx.")],
     recipe: Annotated[str | None, typer.Option(help=RECIPE_HELP)] = None,
     tile: Annotated[
@@ -32,6 +32,10 @@ def convert(
     allow_overflow: Annotated[bool, typer.Option(help="Write the file even if half precision overflows inside (CPU use only).")] = False,
     values: RangeOption = None,
     order: OrderOption = None,
+    made_for: Annotated[
+        Literal["cpu"] | None,
+        typer.Option("--for", help="Of an int8 .tflite. cpu: in the form that XNNPACK takes whole, same numbers; upscale makes it itself."),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Of an .onnx: refuse what XNNPACK would run in pieces.")] = False,
 ) -> None:
     """Convert a network to TFLite, safe in half precision or quantized, and write its card beside it; or export it to ONNX."""
@@ -41,6 +45,13 @@ def convert(
     network_only: dict[str, object] = {"--whole-image": whole_image, "--float-tensors": float_tensors}
     tflite_only: dict[str, object] = {"--recipe": recipe, "--tile": tile, "--android": android, "--allow-overflow": allow_overflow}
     foreign_only: dict[str, object] = {"--range": values, "--order": order, "--strict": strict}
+    if model.lower().endswith(".tflite") and made_for is not None:
+        refuse("a .tflite is only written in another form", tflite_only | network_only | foreign_only | {"--calibration": calibration})
+        from conversion.for_cpu import write_for_cpu
+
+        typer.echo(write_for_cpu(Path(model), output).as_text())
+        return
+    refuse("only a .tflite is written in another form: convert to one first", {"--for": made_for})
     if not model.lower().endswith(".onnx"):
         refuse("only an .onnx of others is converted so", foreign_only)
     if output.suffix.lower() == ".onnx":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conversion.engines.colours import Colours
+from conversion.engines.cpu_form import place_of_form
 from conversion.engines.known import Viewing, colours_of, view_of
 from conversion.engines.proof import Proof, prove
 from conversion.engines.threads import usable_threads
@@ -28,6 +29,8 @@ _INTEGERS = (np.int8, np.uint8, np.int16)
 
 class CpuEngine(Viewing):
     """Opens a .tflite of one image in and one image out, and upscales windows with XNNPACK.
+
+    An 8-bit file is run in a form that XNNPACK takes whole and that computes the same numbers (`conversion.engines.cpu_form`).
 
     Not safe for use from several threads at once.
 
@@ -113,7 +116,7 @@ class CpuEngine(Viewing):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of it before its pictures are used."""
-        return (f"{self.path}: {self.colours.note}",) if self.colours.note else ()
+        return tuple(f"{self.path}: {note}" for note in (self.colours.note, self._proof.slow) if note)
 
     def run(self, window_nhwc: np.ndarray) -> np.ndarray:
         """Upscale one window.
@@ -155,9 +158,10 @@ class CpuEngine(Viewing):
     def _open(self) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
+        runs = self.path if self._proof.cpu_form is None else place_of_form(self._proof.cpu_form)
         try:
             with silenced():
-                self._interpreter = Interpreter(model_path=str(self.path), num_threads=self.threads)
+                self._interpreter = Interpreter(model_path=str(runs), num_threads=self.threads)
                 self._interpreter.allocate_tensors()
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except (RuntimeError, ValueError) as error:
@@ -225,7 +229,10 @@ class CpuEngine(Viewing):
         if self.output_dtype not in _INTEGERS:
             return result.astype(np.float32, copy=False)
         scale, zero_point = self._output["quantization"]
-        return (result.astype(np.float32) - zero_point) * np.float32(scale)
+        values = result.astype(np.float32)  # 55 MB for a large tile: what follows makes no others
+        values -= zero_point
+        values *= np.float32(scale)
+        return values
 
 
 def _super_resolution_shapes(

@@ -1,30 +1,36 @@
 """A .tflite is opened and run in a process of its own first; what was learned there is all that the engines need to know.
 
 LiteRT's C++ can crash on a file that is damaged in a way nobody foresaw, and parsing one in Python takes longer than opening
-it: both happen once, over there.
+it: both happen once, over there. So does making the form in which the CPU engine runs an 8-bit file.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conversion.engines.base import DEFAULT_HALO
+from conversion.engines.cpu_form import folder_of_forms, is_kept, make_form
 from conversion.engines.facts import keep, place_of, recall
 from conversion.tflite.file import TFLiteFile, read_tflite
 from conversion.tflite.live_bytes import live_bytes_per_pixel
-from keras_models.system.errors import ModelError
+from keras_models.system.errors import MobileSRError, ModelError, one_line
 from keras_models.system.sandbox import isolated
+
+if TYPE_CHECKING:
+    from conversion.engines.cpu import CpuEngine
 
 PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated", "conversion.engines.whole_image")
 """For `prove_here`, see `keras_models.system.sandbox`."""
 
 _LARGEST_HALO = 4096
 _LOOPS = {"WHILE", "CALL", "CALL_ONCE"}
-PROOF_VERSION = 4
+PROOF_VERSION = 5
 """Goes up whenever what is checked or learned changes, so that every file is proven anew."""
 
 
@@ -39,6 +45,9 @@ class Proof:
         halo: what its card declares, None for a foreign file.
         stride: what its card declares.
         statistics: its card's word on whole-image statistics, None for a file that takes none.
+        eight_bits: it computes in integers of 8 bits.
+        cpu_form: SHA-256 of the file that the CPU engine runs in its place (`engines.cpu_form`), None where it runs itself.
+        slow: why an 8-bit file has no such form although it might, "" otherwise.
     """
 
     resizable: bool | None
@@ -47,6 +56,9 @@ class Proof:
     halo: int | None
     stride: int
     statistics: dict | None
+    eight_bits: bool = False
+    cpu_form: str | None = None
+    slow: str = ""
 
 
 def prove(path: Path) -> Proof:
@@ -56,49 +68,77 @@ def prove(path: Path) -> Proof:
         ModelError: the file is damaged, crashes LiteRT there, or takes more than a minute or 2 GiB.
     """
     remembered = place_of(path, f"{PROOF_VERSION}-{version('ai-edge-litert')}")
-    if (known := recall(remembered, Proof)) is not None:
+    if (known := recall(remembered, Proof)) is not None and (known.cpu_form is None or is_kept(known.cpu_form)):
         return known
     # LiteRT's Python takes as long to import as the file to prove: both at the same time.
     threading.Thread(target=import_module, args=("ai_edge_litert.interpreter",), daemon=True).start()
-    facts = isolated(
-        "conversion.engines.proof:prove_here",
-        [str(path)],
-        lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"),
-    )
+    facts = _there(path, lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"))
     proof = Proof(**facts)
+    if proof.eight_bits:
+        proof = _with_cpu_form(path, proof)
     keep(remembered, proof)
     return proof
 
 
-def prove_here(path: str) -> dict:
+def _there(path: Path, failed: Callable[[str], ModelError], *more: Any) -> dict:
+    return isolated("conversion.engines.proof:prove_here", [str(path), *more], failed)
+
+
+def _with_cpu_form(path: Path, proof: Proof) -> Proof:
+    """In a process of its own too: what the file survived its form may not, and then the file itself is run."""
+    try:
+        return Proof(**_there(path, lambda said: ModelError(f"{path}: {said}"), asdict(proof), str(folder_of_forms())))
+    except MobileSRError as error:
+        return replace(proof, slow=f"runs slower than it could, its form for CPUs cannot be made: {one_line(error)}")
+
+
+def prove_here(path: str, proven: dict | None = None, folder: str = "") -> dict:
     """What `prove` has done there: the file is opened as an engine and given a small picture of noise.
+
+    Args:
+        path: of the file.
+        proven: what that gave, an earlier time; then the file's form for CPUs is made.
+        folder: where that is kept.
 
     Raises:
         ModelError: as `conversion.engines.whole_image.open_engine`.
     """
-    from conversion.engines.whole_image import WholeImageEngine, engine_of
-
+    if proven is not None:
+        proof = Proof(**proven)
+        form = make_form(Path(path), lambda file: _of_noise(file, proof)[1], Path(folder))
+        if form is None:
+            return proven
+        return proven | {"cpu_form": form.stem, "bytes_per_pixel": _needs(read_tflite(form), _of_noise(form, proof)[0])}
     file = read_tflite(path)
     if loops := _LOOPS & file.kinds:
         raise ModelError(f"{path}: {min(loops)} is control flow, which may run for ever: convert a network without loops")
     proof = _read(file)
+    engine, _ = _of_noise(Path(path), proof)
+    measured = {"resizable": engine.resizable, "multiple": engine.multiple, "bytes_per_pixel": _needs(file, engine)}
+    return asdict(proof) | measured
+
+
+def _needs(file: TFLiteFile, engine: "CpuEngine") -> float:
+    """Bytes for each pixel of a window; where a side is free, the shapes that stand in the file are 1 there and may be anything."""
+    needed = live_bytes_per_pixel(file)
+    if not engine.resizable:
+        return needed
+    shapes = engine.shapes()
+    tensors = tuple(replace(tensor, shape=shapes.get(index, tensor.shape)) for index, tensor in enumerate(file.tensors))
+    return max(needed, live_bytes_per_pixel(replace(file, tensors=tensors)))
+
+
+def _of_noise(path: Path, proof: Proof) -> "tuple[CpuEngine, np.ndarray]":
+    """A file's engine, and what it makes of a small picture of noise."""
+    from conversion.engines.whole_image import WholeImageEngine, engine_of
+
     engine = engine_of(path, 1, proof)
     block = -(-8 // engine.multiple) * engine.multiple
     size = (3 * block, 2 * block) if engine.resizable else engine.tile
     noise = np.random.default_rng(0).random((*size, engine.channels), np.float32)
     if isinstance(engine, WholeImageEngine):
         engine.settle(lambda: [(noise, (slice(None), slice(None)))], 1)
-    engine.infer(noise)
-    measured: dict[str, float] = {"resizable": engine.resizable, "multiple": engine.multiple}
-    if engine.resizable:
-        measured["bytes_per_pixel"] = max(proof.bytes_per_pixel, live_bytes_per_pixel(_as_run(file, engine.shapes())))
-    return asdict(proof) | measured
-
-
-def _as_run(file: TFLiteFile, shapes: dict[int, tuple[int, ...]]) -> TFLiteFile:
-    """The file with the shapes that its tensors have when it runs: what stands in it is 1 where a side is free, and may be anything."""
-    tensors = [replace(tensor, shape=shapes.get(index, tensor.shape)) for index, tensor in enumerate(file.tensors)]
-    return replace(file, tensors=tuple(tensors))
+    return engine, engine.infer(noise)
 
 
 def _read(file: TFLiteFile) -> Proof:
@@ -108,7 +148,9 @@ def _read(file: TFLiteFile) -> Proof:
     if takes_statistics and not (isinstance(statistics, dict) and _valid_statistics(statistics)):
         raise ModelError(f"{file.path}: takes statistics, but its card does not say how they are made: convert the model again")
     halo, stride = declared_view(card)
-    return Proof(None, 1, live_bytes_per_pixel(file), halo, stride, statistics if takes_statistics else None)
+    computed = {tensor.dtype for tensor in file.tensors if not tensor.constant}
+    eight_bits = bool(computed & {"int8", "uint8"})
+    return Proof(None, 1, live_bytes_per_pixel(file), halo, stride, statistics if takes_statistics else None, eight_bits)
 
 
 def declared_view(card: dict) -> tuple[int | None, int]:

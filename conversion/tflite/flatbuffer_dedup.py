@@ -24,7 +24,11 @@ def with_shared_vectors(data: bytes) -> bytes:
     Raises:
         ModelError: not a whole .tflite.
     """
-    model = parse_checked(data, "converted model")
+    return packed_once(parse_checked(data, "converted model"), len(data))
+
+
+def packed_once(model: Any, size: int) -> bytes:
+    """As `with_shared_vectors`, of a `ModelT` of about `size` bytes, which it changes."""
     tables: dict[tuple, _Once] = {}
     for graph in model.subgraphs:
         named = {int(i) for i in (*graph.inputs, *graph.outputs)}
@@ -34,7 +38,7 @@ def with_shared_vectors(data: bytes) -> bytes:
         for operator in graph.operators:
             operator.builtinOptions = _once(operator.builtinOptions, tables)
     _drop_empty_buffers(model)
-    return packed(model, _SharingBuilder(len(data) + (1 << 16)))
+    return packed(model, _SharingBuilder(size + (1 << 16)))
 
 
 def _drop_empty_buffers(model: Any) -> None:
