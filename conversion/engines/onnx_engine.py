@@ -4,7 +4,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +14,6 @@ from conversion.engines.threads import usable_threads
 from conversion.engines.values import NOTHING_SAID, Said, Values, through
 from conversion.engines.view import View
 from keras_models.system.errors import ModelError
-
-if TYPE_CHECKING:
-    pass
 
 _PATIENCE_S, _SLOWER = 60.0, 100
 """A run may take so many seconds of the processor, and so many times what a small window took in proportion: attention over a whole
