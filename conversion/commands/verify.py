@@ -6,27 +6,35 @@ from typing import Annotated
 import typer
 
 from conversion.commands.options import OrderOption, RangeOption
+from conversion.npu.socs import DEFAULT_SOC, socs_named
+
+SOC_HELP = f"With --npu: for which SoCs, by default {DEFAULT_SOC}; `mobile-sr compile --soc list` lists them."
 
 
 def verify(
     file: Annotated[Path, typer.Argument(help="A .tflite.")],
     against: Annotated[str | None, typer.Option(help="Model to compare with: a name (see `models`) or file.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Run it on the GPU too, or on software ones (scripts/gpu_packages.sh).")] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder of photos for the tiles of --gpu.")] = None,
+    npu: Annotated[bool, typer.Option("--npu", help="Run it as on Snapdragons' NPUs too, in emulation (extra `npu`, docs/npu.md).")] = False,
+    soc: Annotated[str | None, typer.Option(help=SOC_HELP)] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of photos for the tiles of --gpu and --npu.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; all cores by default.")] = None,
     values: RangeOption = None,
     order: OrderOption = None,
     json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
 ) -> None:
-    """Run a .tflite on built-in images: difference to its source, CPU partitions, half precision's range, the GPU engine."""
+    """Run a .tflite on built-in images: difference to its source, CPU partitions, half precision's range, the GPU engine, NPUs."""
     from conversion.commands.options import capped_threads
     from conversion.commands.results import give
     from conversion.measuring.verify import verify_tflite
     from keras_models.system.errors import ModelError
 
-    if data is not None and not gpu:
-        raise ModelError("--data: only --gpu takes its tiles from photos: add --gpu or leave --data out")
-    result = verify_tflite(file, against, capped_threads(threads), gpu, data, values, order)
+    if data is not None and not gpu and not npu:
+        raise ModelError("--data: only --gpu and --npu take their tiles from photos: add one of them or leave --data out")
+    if soc is not None and not npu:
+        raise ModelError("--soc: it says for which NPUs: add --npu or leave --soc out")
+    socs = socs_named(soc or DEFAULT_SOC) if npu else ()
+    result = verify_tflite(file, against, capped_threads(threads), gpu, data, values, order, socs)
     give(result, json_output)
     if result.problems:
         raise ModelError(f"{file}: {'; '.join(result.problems)}: convert it again")

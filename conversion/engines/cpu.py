@@ -137,13 +137,13 @@ class CpuEngine(Viewing):
                 raise ModelError(f"{self.path}: a window of {height}x{width}: this file runs only at {self.tile[0]}x{self.tile[1]}")
             self._resize(height, width)
         try:
-            self._interpreter.set_tensor(self._input["index"], self._to_tensor(window)[None])
+            self._interpreter.set_tensor(self._input["index"], self.to_tensor(window)[None])
             self._feed(height, width)
             self._interpreter.invoke()
             result = self._interpreter.get_tensor(self._output["index"])[0]
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self.path}: LiteRT failed on a {height}x{width} window ({one_line(error)}): try another `tile`") from error
-        return self._from_tensor(result)
+        return self.from_tensor(result)
 
     def _open(self) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -204,7 +204,8 @@ class CpuEngine(Viewing):
             return False
         return shape == (1, height * self.scale, width * self.scale, self.channels)
 
-    def _to_tensor(self, window: np.ndarray) -> np.ndarray:
+    def to_tensor(self, window: np.ndarray) -> np.ndarray:
+        """What `infer` is given, (h, w, channels) float32, in the numbers of the file's input tensor."""
         if self.input_dtype not in _INTEGERS:
             return window.astype(self.input_dtype, copy=False)
         scale, zero_point = self._input["quantization"]
@@ -212,7 +213,8 @@ class CpuEngine(Viewing):
         steps = np.rint(window * np.float32(1 / scale)) + zero_point
         return np.clip(steps, limits.min, limits.max).astype(self.input_dtype)
 
-    def _from_tensor(self, result: np.ndarray) -> np.ndarray:
+    def from_tensor(self, result: np.ndarray) -> np.ndarray:
+        """The inverse, of its output tensor: float32."""
         if self.output_dtype not in _INTEGERS:
             return result.astype(np.float32, copy=False)
         scale, zero_point = self._output["quantization"]

@@ -72,15 +72,23 @@ class OnnxEngine(Viewing):
     def infer(self, window: np.ndarray) -> np.ndarray:
         """As `run`, on the network's own channels and values: (h, w, channels) float32."""
         height, width, _ = window.shape
-        if self._proof.dtype == "uint8":
-            window = np.rint(window).clip(0, 255)
-        given = window.transpose(2, 0, 1)[None] if self._proof.channels_first else window[None]
         try:
-            made = self._session.run(None, {self._proof.name: np.ascontiguousarray(given, self._proof.dtype)})[0][0]
+            made = self._session.run(None, {self._proof.name: self.to_tensor(window)[None]})[0][0]
         except Exception as error:  # onnxruntime's own
             said = one_line(error)
             raise ModelError(f"{self.path}: onnxruntime fails on a {height}x{width} image ({said}): try another `tile`") from None
-        result = made.transpose(1, 2, 0) if self._proof.result_channels_first else made
+        result = self.from_tensor(made)
         if result.shape != (height * self.scale, width * self.scale, self.channels):
             raise ModelError(f"{self.path}: makes {result.shape} of a {height}x{width} image: not x{self.scale} at every size")
-        return np.asarray(result, np.float32)
+        return result
+
+    def to_tensor(self, window: np.ndarray) -> np.ndarray:
+        """What `infer` is given, (h, w, channels) float32, in the numbers and the order of axes of the file's input."""
+        if self._proof.dtype == "uint8":
+            window = np.rint(window).clip(0, 255)
+        given = window.transpose(2, 0, 1) if self._proof.channels_first else window
+        return np.ascontiguousarray(given, self._proof.dtype)
+
+    def from_tensor(self, result: np.ndarray) -> np.ndarray:
+        """The inverse, of its output: (h, w, channels) float32."""
+        return np.asarray(result.transpose(1, 2, 0) if self._proof.result_channels_first else result, np.float32)

@@ -9,11 +9,12 @@ from conversion.engines.known import remembered_view
 from conversion.engines.proof import declared_view
 from conversion.engines.view import View
 from conversion.gpu.ops import check_gpu
+from conversion.npu.support import NpuSupport, npu_support
 from conversion.tflite.file import Tensor, TFLiteFile, read_tflite
 from conversion.tflite.partitions import cpu_partitions
 from keras_models.system.errors import printable
 
-REPORT_VERSION = 3
+REPORT_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Inspection:
         gpu_compatible: a phone's GPU would take all of it.
         gpu_reasons: why not.
         gpu_table: version and source of the operator table behind the verdict.
+        npus: the verdicts of makers of NPUs; empty if they were not asked for.
         halo: real pixels around a tile that it needs, by its card or an earlier run; None if nobody has measured it.
         stride: a tile starts at a multiple of it.
         card: the project's metadata, None in a foreign file.
@@ -66,6 +68,7 @@ class Inspection:
     gpu_compatible: bool
     gpu_reasons: tuple[str, ...]
     gpu_table: str
+    npus: tuple[NpuSupport, ...]
     halo: int | None
     stride: int | None
     card: dict | None
@@ -90,6 +93,7 @@ class Inspection:
             f"CPU        {'one XNNPACK partition' if self.cpu_partitions == 1 else f'{self.cpu_partitions} partitions'}",
             f"GPU        {'compatible' if self.gpu_compatible else 'NOT compatible'} by operator table {self.gpu_table}",
             *(f"GPU        {reason}" for reason in self.gpu_reasons),
+            *(f"NPU        {support.as_text()}" for support in self.npus),
             f"tiles      {self._tiles()}",
         ]
         if self.card is None:
@@ -117,8 +121,12 @@ def _view(file: TFLiteFile) -> View | None:
     return View(halo, stride) if halo is not None else remembered_view(file.path)
 
 
-def inspect_tflite(path: str | Path) -> Inspection:
+def inspect_tflite(path: str | Path, npus: bool = False) -> Inspection:
     """Reads everything back from any .tflite.
+
+    Args:
+        path: the file.
+        npus: ask the makers of NPUs too, whose compilers take a second each where they are installed.
 
     Raises:
         ModelError: not a readable .tflite.
@@ -151,6 +159,7 @@ def inspect_tflite(path: str | Path) -> Inspection:
         gpu_compatible=gpu.compatible,
         gpu_reasons=gpu.reasons,
         gpu_table=gpu.table,
+        npus=npu_support(path) if npus else (),
         halo=view.halo if view else None,
         stride=view.stride if view else None,
         card=file.card,
