@@ -11,7 +11,7 @@ from conversion.npu.socs import SOCS, SocList, socs_named
 def compile(  # as the command is called
     soc: Annotated[str, typer.Option(help="For which SoCs, such as sm8650,sm8750; `list` prints those that are known.")],
     file: Annotated[Path | None, typer.Argument(help="A .tflite, or an .onnx of a fixed size.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the files, made if missing; by default the file's own.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder to write to, made if missing; else the file's own.")] = None,
     json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
 ) -> None:
     """Compile a .tflite or .onnx for Snapdragons' NPUs with Qualcomm's libraries (extra `npu`): all of it or nothing, one file a SoC."""

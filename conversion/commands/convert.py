@@ -75,7 +75,8 @@ def convert(
         from conversion.convert_model import convert as run
 
         _say_few(recipe, calibration)
-        card = run(model, output, recipe, size, calibration, allow_overflow, whole_image=whole_image, float_tensors=float_tensors or 0, npu_gelu=npu_gelu)
+        parts = float_tensors or 0
+        card = run(model, output, recipe, size, calibration, allow_overflow, True, whole_image, parts, npu_gelu)
     if android is not None:
         from conversion.android_export import add_to_android
 

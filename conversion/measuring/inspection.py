@@ -42,7 +42,7 @@ class Inspection:
         dtypes: dtype -> number of tensors that are computed (not constants).
         weights_bytes: bytes of constants by dtype.
         max_rank: largest rank of any tensor.
-        cpu_partitions: pieces that XNNPACK runs it in; 1 is whole.
+        cpu_partitions: pieces that XNNPACK runs it in; 1 is whole, 0 a file that was compiled for an NPU and runs on no CPU.
         gpu_compatible: a phone's GPU would take all of it.
         gpu_reasons: why not.
         gpu_table: version and source of the operator table behind the verdict.
@@ -90,7 +90,7 @@ class Inspection:
             f"operations {sum(self.operations.values())}: {counts}",
             f"computed   {', '.join(f'{n} {d}' for d, n in self.dtypes.items())}; highest rank {self.max_rank}",
             f"constants  {', '.join(f'{n:,} bytes {d}' for d, n in self.weights_bytes.items())}",
-            f"CPU        {'one XNNPACK partition' if self.cpu_partitions == 1 else f'{self.cpu_partitions} partitions'}",
+            f"CPU        {self._cpu()}",
             f"GPU        {'compatible' if self.gpu_compatible else 'NOT compatible'} by operator table {self.gpu_table}",
             *(f"GPU        {reason}" for reason in self.gpu_reasons),
             *(f"NPU        {support.as_text()}" for support in self.npus),
@@ -107,6 +107,11 @@ class Inspection:
             return f"super-resolution x{self.scale}"
         free = len(self.inputs) == 1 and self.inputs[0].shape[1:3] == (1, 1)
         return "images of any size, its scale shows when it runs" if free else "not super-resolution"
+
+    def _cpu(self) -> str:
+        if not self.cpu_partitions:
+            return "none: compiled for an NPU, which alone can run it"
+        return "one XNNPACK partition" if self.cpu_partitions == 1 else f"{self.cpu_partitions} partitions"
 
     def _tiles(self) -> str:
         if self.halo is None:
@@ -155,11 +160,11 @@ def inspect_tflite(path: str | Path, npus: bool = False) -> Inspection:
         dtypes=dict(Counter(t.dtype for t in file.tensors if not t.constant).most_common()),
         weights_bytes=dict(sizes.most_common()),
         max_rank=max((len(t.shape) for t in file.tensors), default=0),
-        cpu_partitions=cpu_partitions(path),
+        cpu_partitions=0 if file.compiled else cpu_partitions(path),
         gpu_compatible=gpu.compatible,
         gpu_reasons=gpu.reasons,
         gpu_table=gpu.table,
-        npus=npu_support(path) if npus else (),
+        npus=npu_support(path) if npus and not file.compiled else (),
         halo=view.halo if view else None,
         stride=view.stride if view else None,
         card=file.card,

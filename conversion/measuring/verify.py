@@ -130,7 +130,7 @@ def verify_tflite(
         npu: SoCs for whose NPU it is compiled and run in emulation.
 
     Raises:
-        ModelError: the file or the model cannot be read, their scales differ, or the GPU engine or the NPU's emulation cannot be run at all.
+        ModelError: the file or the model cannot be read, their scales differ, or the GPU engine or the NPU's emulation cannot run.
 
     Example:
         >>> import conversion
@@ -165,7 +165,7 @@ def verify_tflite(
     on_gpu = verify_on_gpu(engine, photos) if gpu else None
     problems += on_gpu.problems() if on_gpu else []
     on_npu = verify_on_npu(engine, npu, photos) if npu else None
-    problems += on_npu.problems() if on_npu else []
+    problems += on_npu.problems if on_npu else []
     return Verification(
         file=str(path),
         against=None if against is None else ModelSource.of(against).label,

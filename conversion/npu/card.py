@@ -4,6 +4,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from conversion.npu.emulator_process import CONTEXT
 from conversion.npu.package import QAIRT
 from conversion.npu.socs import SOCS, Soc
 from conversion.tflite.file import METADATA_NAME, read_tflite
@@ -34,6 +35,19 @@ def card_of(path: Path) -> dict | None:
     return json_object(entries.get(METADATA_NAME, "").encode())
 
 
+def is_compiled(path: Path) -> bool:
+    """Whether a .tflite or an .onnx is for an NPU's driver alone.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    if path.suffix.lower() != ".onnx":
+        return read_tflite(path).compiled
+    from conversion.onnx.load import read_onnx
+
+    return any(node.op_type == CONTEXT for node in read_onnx(path).graph.node)
+
+
 def with_card(path: Path, card: dict) -> None:
     """Puts a card into an .onnx."""
     import onnx
@@ -51,10 +65,11 @@ def soc_of(compiled: Path, plain: Path) -> Soc:
     """
     npu = (card_of(compiled) or {}).get("npu")
     npu = npu if isinstance(npu, dict) else {}
-    if npu.get("soc") not in SOCS:
+    soc = SOCS.get(str(npu.get("soc")))
+    if soc is None:
         raise ModelError(f"{compiled}: its card names no SoC of {', '.join(SOCS)}: compile the plain file again")
     if npu.get("qairt") != QAIRT:
         raise ModelError(f"{compiled}: compiled by QAIRT {npu.get('qairt')}, and here is {QAIRT}: compile the plain file again")
     if npu.get("source_sha256") != sha256_of(plain):
         raise ModelError(f"{compiled}: not made of {plain}: give the plain file that lies beside it as `against`")
-    return SOCS[npu["soc"]]
+    return soc

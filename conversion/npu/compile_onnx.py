@@ -33,7 +33,7 @@ def compile_onnx(path: Path, soc: Soc, target: Path, time_limit_s: float = TIME_
         return ConversionError(f"{path}: it cannot be compiled for {soc.name} ({how}){hint}: convert with `recipe` w8a16")
 
     call(Task("conversion.npu.emulator_process:compile_context", [str(source), str(target), soc.number, soc.arch], time_limit_s, failed))
-    made = onnx.load(target)
+    made = _read(target, path)
     left = Counter(node.op_type for node in made.graph.node if node.op_type != CONTEXT)
     contexts = sum(node.op_type == CONTEXT for node in made.graph.node)
     if left or contexts != 1:
@@ -42,3 +42,10 @@ def compile_onnx(path: Path, soc: Soc, target: Path, time_limit_s: float = TIME_
         raise ConversionError(f"{path}: {pieces}: convert the network itself with `recipe` w8a16")
     with_card(target, compiled_card(card_of(path), path, soc))
     return len(proto.graph.node)
+
+
+def _read(target: Path, path: Path) -> onnx.ModelProto:
+    try:
+        return onnx.load(target)
+    except Exception as error:  # whatever protobuf makes of half a file
+        raise ConversionError(f"{path}: what onnxruntime wrote is not whole: make room in the folder of temporary files") from error

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conversion.tflite.check import read_checked
+from conversion.tflite.file import DISPATCH
 from conversion.tflite.names import operation_name, text_of
 from keras_models.system.errors import ModelError
-
-DISPATCH = "CUSTOM:DISPATCH_OP"
-"""The one operation of a compiled .tflite: it hands the context to the NPU's driver."""
 
 
 @dataclass(frozen=True)

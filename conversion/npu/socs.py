@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 from keras_models.system.errors import ConversionError
 
+
 @dataclass(frozen=True)
 class Soc:
     """One system on a chip.
@@ -67,7 +68,8 @@ def socs_named(text: str) -> tuple[Soc, ...]:
     names = list(dict.fromkeys(word.strip().upper() for word in text.split(",") if word.strip()))
     unknown = [name for name in names if name not in SOCS]
     if unknown or not names:
-        raise ConversionError(f"`soc` {', '.join(unknown) or text!r}: no such SoC here: give {', '.join(SOCS)}, or list")
+        named = ", ".join(unknown) or repr(text)
+        raise ConversionError(f"`soc` {named}: no such SoC here: `mobile-sr compile --soc list` prints those that are known")
     return tuple(SOCS[name] for name in names)
 
 

@@ -1,7 +1,7 @@
 """How a file computes on a Snapdragon's NPU, by its emulation: agreement with the CPU and loss against the originals, by stated limits."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import log10
 
 import numpy as np
@@ -16,7 +16,9 @@ WIDE_PSNR = 60.0
 FLOAT_PSNR = 48.0
 """The same of a float file, which the NPU computes in half precision: 49 to 66."""
 MOST_MOVED = 0.1
-"""dB by which the mean PSNR to the originals may differ from the CPU's."""
+"""By how many dB the mean PSNR to the originals may differ from the CPU's."""
+
+REPORT_VERSION = 1
 
 Run = Callable[[np.ndarray], np.ndarray]
 """(h, w, 3) float32 RGB in [0, 1] to (s h, s w, 3) float32."""
@@ -70,7 +72,7 @@ class NpuCheck:
 
     @property
     def moved(self) -> float | None:
-        """dB by which the mean PSNR to the originals is above the CPU's; None without originals."""
+        """By how many dB the mean PSNR to the originals is above the CPU's; None without originals."""
         moves = [tile.npu_psnr - tile.cpu_psnr for tile in self.tiles if tile.npu_psnr is not None and tile.cpu_psnr is not None]
         return float(np.mean(moves)) if moves else None
 
@@ -98,13 +100,26 @@ class NpuCheck:
 
 @dataclass(frozen=True)
 class NpuVerdict:
-    """All SoCs that were asked for."""
+    """All SoCs that were asked for.
 
+    Attributes:
+        file: what was compiled, or is.
+        checks: one a SoC.
+        version: of this schema.
+    """
+
+    file: str
     checks: tuple[NpuCheck, ...]
+    version: int = REPORT_VERSION
 
-    def problems(self) -> list[str]:
+    @property
+    def problems(self) -> tuple[str, ...]:
         """What is wrong, in words."""
-        return [problem for check in self.checks for problem in check.problems()]
+        return tuple(problem for check in self.checks for problem in check.problems())
+
+    def as_json(self) -> dict:
+        """JSON-ready."""
+        return asdict(self)
 
     def as_text(self) -> str:
         """A table; times and cycles are not in it, since an emulation has none."""
@@ -132,7 +147,7 @@ def _compared(tile: Tile, cpu: np.ndarray, npu: np.ndarray) -> TileCheck:
 
 
 def psnr_of(result: np.ndarray, truth: np.ndarray) -> float | None:
-    """dB between pictures in [0, 1]; None if they are equal."""
+    """PSNR in dB between pictures in [0, 1]; None if they are equal."""
     error = float(np.square(result.astype(np.float64) - truth).mean())
     return -10 * log10(error) if error else None
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 
 from conversion.engines.values import through
-from conversion.npu.card import soc_of
+from conversion.npu.card import is_compiled, soc_of
 from conversion.npu.compiling import compile_for
 from conversion.npu.context import read_context, write_context_onnx
 from conversion.npu.emulator import TIME_LIMIT_S, emulated
 from conversion.npu.package import npu_package
-from conversion.npu.socs import Soc
+from conversion.npu.socs import DEFAULT_SOC, SOCS, Soc
 from conversion.npu.tiles import Tile, made_up_tiles, photo_tiles
 from conversion.npu.verdict import FLOAT_PSNR, INTEGER_PSNR, WIDE_PSNR, NpuCheck, NpuVerdict, Run, compare
 from conversion.tflite.file import read_tflite
+from keras_models.system.errors import ModelError
 
 if TYPE_CHECKING:
     import conversion.engines.cpu
@@ -52,7 +53,31 @@ def verify_on_npu(
             compiled = Path(folder) / f"{soc.name}{engine.path.suffix}"
             operations = compile_for(engine.path, soc, compiled, time_limit_s)
             checks.append(_check(engine, compiled, soc, operations, tiles, time_limit_s))
-    return NpuVerdict(tuple(checks))
+    return NpuVerdict(str(engine.path), tuple(checks))
+
+
+def verify_file(path: Path, against: str | None, socs: Sequence[Soc], photos: str | Path | None = None) -> NpuVerdict:
+    """An .onnx, or a file that is compiled already, which names its SoC and needs the plain file beside it as `against`.
+
+    Raises:
+        ModelError: what is not needed was given, or what is was not; as `verify_on_npu`.
+    """
+    if not is_compiled(path):
+        if against is not None:
+            raise ModelError(f"`against`: {path} is compared with its own result on the CPU: leave it out")
+        return verify_on_npu(_engine(path), socs or (SOCS[DEFAULT_SOC],), photos)
+    if against is None:
+        raise ModelError(f"{path}: compiled for an NPU: say with `against` which plain file it was made of")
+    if socs:
+        raise ModelError(f"`soc`: {path} is compiled for one: leave it out")
+    return verify_compiled(path, _engine(Path(against)), photos)
+
+
+def _engine(path: Path) -> "PlainEngine":
+    from conversion.engines.cpu import CpuEngine
+    from conversion.engines.onnx_engine import OnnxEngine
+
+    return OnnxEngine(path) if path.suffix.lower() == ".onnx" else CpuEngine(path)
 
 
 def verify_compiled(compiled: Path, engine: PlainEngine, photos: str | Path | None = None) -> NpuVerdict:
@@ -68,16 +93,14 @@ def verify_compiled(compiled: Path, engine: PlainEngine, photos: str | Path | No
     """
     soc = soc_of(compiled, engine.path)
     npu_package()
-    return NpuVerdict((_check(engine, compiled, soc, None, _tiles(engine, photos), TIME_LIMIT_S),))
+    return NpuVerdict(str(compiled), (_check(engine, compiled, soc, None, _tiles(engine, photos), TIME_LIMIT_S),))
 
 
 def _tiles(engine: PlainEngine, photos: str | Path | None, every: bool = False) -> list[Tile]:
     return made_up_tiles(engine.tile) if photos is None else photo_tiles(photos, engine.tile, engine.scale, every)
 
 
-def _check(
-    engine: PlainEngine, compiled: Path, soc: Soc, operations: int | None, tiles: Sequence[Tile], time_limit_s: float
-) -> NpuCheck:
+def _check(engine: PlainEngine, compiled: Path, soc: Soc, operations: int | None, tiles: Sequence[Tile], time_limit_s: float) -> NpuCheck:
     with npu_run(engine, compiled, soc, time_limit_s) as run:
         compared = compare(tiles, engine.run, run)
     return NpuCheck(soc.name, soc.arch, operations, compiled.stat().st_size, needed_psnr(engine.path), compared)
@@ -108,10 +131,17 @@ def npu_run(engine: PlainEngine, compiled: Path, soc: Soc, time_limit_s: float =
 
 
 def needed_psnr(path: Path) -> float:
-    """dB to the CPU that a file must have: by the arithmetic that it asks for."""
-    if path.suffix.lower() == ".onnx":
-        from conversion.onnx.load import read_onnx
+    """How many dB to the CPU a file must have: by the arithmetic that it asks for."""
+    if path.suffix.lower() != ".onnx":
+        computed = {tensor.dtype for tensor in read_tflite(path).tensors if not tensor.constant}
+        return INTEGER_PSNR if computed & {"int8", "uint8"} else FLOAT_PSNR
+    from onnx import TensorProto
 
-        return WIDE_PSNR if any(node.op_type == "QuantizeLinear" for node in read_onnx(path).graph.node) else FLOAT_PSNR
-    computed = {tensor.dtype for tensor in read_tflite(path).tensors if not tensor.constant}
-    return INTEGER_PSNR if computed & {"int8", "uint8"} else FLOAT_PSNR
+    from conversion.onnx.load import read_onnx
+
+    graph = read_onnx(path).graph
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    rounded = {kinds.get(node.input[2]) for node in graph.node if node.op_type == "QuantizeLinear" and len(node.input) > 2}
+    if not rounded:
+        return FLOAT_PSNR
+    return INTEGER_PSNR if rounded & {TensorProto.INT8, TensorProto.UINT8} else WIDE_PSNR

@@ -30,7 +30,7 @@ CROPS = 24
 CALIBRATION_TILE = 64
 """Low-resolution pixels; ranges are the smallest and largest values on the crops."""
 LEAST_PSNR = 40.0
-"""dB to the network on photograph-like images; files of this project have TODO."""
+"""To the network in dB, on photograph-like images; files of this project have TODO."""
 
 
 def export_w8a16(model: ModelLike, target: str | Path, calibration: str | Path, tile: tuple[int, int]) -> float:
@@ -78,7 +78,7 @@ def _at_size(proto: onnx.ModelProto, tile: tuple[int, int], scale: int) -> onnx.
 
 
 def _quantized(proto: onnx.ModelProto, crops: np.ndarray, name: str) -> onnx.ModelProto:
-    """onnxruntime's quantization by its rules for these NPUs; a norm's scale must be unsigned 8-bit for them."""
+    """Quantized by onnxruntime's rules for these NPUs; a norm's scale must be unsigned 8-bit for them."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize
     from onnxruntime.quantization.execution_providers.qnn import get_qnn_qdq_config
 
