@@ -13,16 +13,17 @@ from keras_models.system.errors import ModelError
 from keras_models.system.json_text import json_object
 
 
-def compiled_card(plain_card: dict | None, path: Path, soc: Soc) -> dict:
+def compiled_card(plain_card: dict | None, path: Path, soc: Soc, compiler: str) -> dict:
     """The card of what `path` is compiled to; a foreign file's says nothing but that.
 
     Args:
         plain_card: of the plain file, None if it has none.
         path: the plain file.
         soc: for which.
+        compiler: the package that had Qualcomm's library compile it.
     """
     npu = {"soc": soc.name, "sold_as": soc.sold_as, "hexagon": soc.arch, "qairt": QAIRT, "source_sha256": sha256_of(path)}
-    return {**(plain_card or {}), "npu": {**npu, "litert": version("ai-edge-litert")}}
+    return {**(plain_card or {}), "npu": {**npu, "compiler": f"{compiler} {version(compiler)}"}}
 
 
 def card_of(path: Path) -> dict | None:

@@ -17,7 +17,7 @@ def compile_tflite(path: Path, soc: Soc, target: Path, time_limit_s: float = TIM
         raise ConversionError(f"{path}: compiled already: give the plain file that it was made of")
     # The compiler keeps the card, and writes the context behind the file by its place: it cannot be put in afterwards.
     source = target.with_name(f"{target.stem}-plain.tflite")
-    source.write_bytes(with_metadata(path.read_bytes(), compiled_card(file.card, path, soc)))
+    source.write_bytes(with_metadata(path.read_bytes(), compiled_card(file.card, path, soc, "ai-edge-litert")))
     operations = apply_plugin(source, soc, target, path, time_limit_s)
     try:
         read_context(target)

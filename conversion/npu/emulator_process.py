@@ -34,6 +34,7 @@ def opened(model: str, soc: int, arch: int, settings: dict[str, str]) -> "onnxru
     for key, value in settings.items():
         options.add_session_config_entry(key, value)
     choice = {"backend_path": onnxruntime_qnn.get_qnn_htp_path(), "soc_model": str(soc), "htp_arch": str(arch)}
+    choice["offload_graph_io_quantization"] = "0"  # else the first and the last step of a quantized file are left to the CPU
     options.add_provider_for_devices(devices, choice)
     return onnxruntime.InferenceSession(model, options)
 

@@ -219,8 +219,8 @@ def test_a_verdict_is_passed_by_what_agrees_and_by_nothing_else():
 
 def test_a_loss_to_the_originals_is_a_problem_of_its_own():
     """The same distance to the CPU, towards the original and away from it; both are more than the limit."""
-    for sign, wanted in ((1, "+"), (-1, "-")):
-        check = check_of(lambda image: image + sign * 0.01, high=lambda image: image + 0.05)
+    for step, wanted in ((0.01, "+"), (-0.01, "-")):
+        check = check_of(lambda image, step=step: image + step, high=lambda image: image + 0.05)
         (problem,) = check.problems()
         assert abs(check.moved) > MOST_MOVED and f"originals {wanted}" in problem
     assert check_of(lambda image: image + 1e-4, high=lambda image: image + 0.05).problems() == []
