@@ -46,7 +46,7 @@ class Inspection:
         gpu_compatible: a phone's GPU would take all of it.
         gpu_reasons: why not.
         gpu_table: version and source of the operator table behind the verdict.
-        npus: the verdicts of makers of NPUs; empty if they were not asked for.
+        npu: whether a Snapdragon's NPU would take all of it; None if that was not asked for.
         halo: real pixels around a tile that it needs, by its card or an earlier run; None if nobody has measured it.
         stride: a tile starts at a multiple of it.
         card: the project's metadata, None in a foreign file.
@@ -68,7 +68,7 @@ class Inspection:
     gpu_compatible: bool
     gpu_reasons: tuple[str, ...]
     gpu_table: str
-    npus: tuple[NpuSupport, ...]
+    npu: NpuSupport | None
     halo: int | None
     stride: int | None
     card: dict | None
@@ -93,7 +93,7 @@ class Inspection:
             f"CPU        {self._cpu()}",
             f"GPU        {'compatible' if self.gpu_compatible else 'NOT compatible'} by operator table {self.gpu_table}",
             *(f"GPU        {reason}" for reason in self.gpu_reasons),
-            *(f"NPU        {support.as_text()}" for support in self.npus),
+            *([f"NPU        {self.npu.as_text()}"] if self.npu else []),
             f"tiles      {self._tiles()}",
         ]
         if self.card is None:
@@ -126,12 +126,12 @@ def _view(file: TFLiteFile) -> View | None:
     return View(halo, stride) if halo is not None else remembered_view(file.path)
 
 
-def inspect_tflite(path: str | Path, npus: bool = False) -> Inspection:
+def inspect_tflite(path: str | Path, npu: bool = False) -> Inspection:
     """Reads everything back from any .tflite.
 
     Args:
         path: the file.
-        npus: ask the makers of NPUs too, whose compilers take a second each where they are installed.
+        npu: ask Qualcomm's compiler too, which takes a second where it is installed.
 
     Raises:
         ModelError: not a readable .tflite.
@@ -164,7 +164,7 @@ def inspect_tflite(path: str | Path, npus: bool = False) -> Inspection:
         gpu_compatible=gpu.compatible,
         gpu_reasons=gpu.reasons,
         gpu_table=gpu.table,
-        npus=npu_support(path) if npus and not file.compiled else (),
+        npu=npu_support(path) if npu and not file.compiled else None,
         halo=view.halo if view else None,
         stride=view.stride if view else None,
         card=file.card,

@@ -62,7 +62,7 @@ def apply_plugin(path: Path, soc: Soc, target: Path, name: Path, time_limit_s: f
     file = read_tflite(path)
     status, said = _run("apply", path, soc, target, name, time_limit_s)
     taken = _taken(said, file)
-    if not soc.half and _computes_floats(file) and (status or not taken.whole):
+    if not soc.half and computes_floats(file) and (status or not taken.whole):
         raise ConversionError(f"{name}: the NPU of {soc.name} ({soc.sold_as}) computes no half precision: convert with `recipe` int8")
     if not taken.whole and taken.total:
         left = f"left to the CPU: {', '.join(taken.left) or 'nothing'}"
@@ -128,5 +128,6 @@ def _described(file: TFLiteFile, number: int) -> str:
     return f"{operation.name} of {', '.join(types) or 'constants'}"
 
 
-def _computes_floats(file: TFLiteFile) -> bool:
+def computes_floats(file: TFLiteFile) -> bool:
+    """Whether any value of a file is computed in float."""
     return any(tensor.dtype.startswith("float") and not tensor.constant for tensor in file.tensors)

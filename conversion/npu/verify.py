@@ -65,15 +65,16 @@ def verify_file(path: Path, against: str | None, socs: Sequence[Soc], photos: st
     if not is_compiled(path):
         if against is not None:
             raise ModelError(f"`against`: {path} is compared with its own result on the CPU: leave it out")
-        return verify_on_npu(_engine(path), socs or (SOCS[DEFAULT_SOC],), photos)
+        return verify_on_npu(engine_of(path), socs or (SOCS[DEFAULT_SOC],), photos)
     if against is None:
         raise ModelError(f"{path}: compiled for an NPU: say with `against` which plain file it was made of")
     if socs:
         raise ModelError(f"`soc`: {path} is compiled for one: leave it out")
-    return verify_compiled(path, _engine(Path(against)), photos)
+    return verify_compiled(path, engine_of(Path(against)), photos)
 
 
-def _engine(path: Path) -> "PlainEngine":
+def engine_of(path: Path) -> PlainEngine:
+    """What runs a plain file on the CPU: LiteRT, or onnxruntime for an .onnx."""
     from conversion.engines.cpu import CpuEngine
     from conversion.engines.onnx_engine import OnnxEngine
 

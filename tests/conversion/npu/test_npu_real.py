@@ -142,12 +142,12 @@ def test_what_is_left_is_named_and_nothing_is_written(tmp_path):
     with pytest.raises(ConversionError, match=r"left to the CPU: 1 DEPTHWISE_CONV_2D of int16: .* `recipe` int8"):
         compile_file(tmp_path / "w.tflite", socs_named("sm8650,sm8750"), tmp_path / "out")
     assert os.listdir(tmp_path) == ["w.tflite"]
-    (qualcomm,) = [found for found in inspect_tflite(tmp_path / "w.tflite", npus=True).npus if found.maker == "Qualcomm"]
+    qualcomm = inspect_tflite(tmp_path / "w.tflite", npu=True).npu
     assert qualcomm.whole is False and any("DEPTHWISE_CONV_2D" in reason for reason in qualcomm.reasons)
 
 
 def test_the_compiler_speaks_in_inspect(plain):
-    (qualcomm,) = [found for found in inspect_tflite(plain, npus=True).npus if found.maker == "Qualcomm"]
+    qualcomm = inspect_tflite(plain, npu=True).npu
     assert qualcomm.whole is True and "QAIRT" in qualcomm.by and qualcomm.reasons == ()
 
 
