@@ -89,7 +89,7 @@ class Inspection:
             *(f"signature  {key}: {', '.join(ins)} -> {', '.join(outs)}" for key, (ins, outs) in self.signatures.items()),
             f"operations {sum(self.operations.values())}: {counts}",
             f"computed   {', '.join(f'{n} {d}' for d, n in self.dtypes.items())}; highest rank {self.max_rank}",
-            f"constants  {', '.join(f'{n:,} bytes {d}' for d, n in self.weights_bytes.items())}",
+            f"constants  {', '.join(f'{n:,} bytes {d}' for d, n in self.weights_bytes.items()) or 'none'}",
             f"CPU        {self._cpu()}",
             f"GPU        {'compatible' if self.gpu_compatible else 'NOT compatible'} by operator table {self.gpu_table}",
             *(f"GPU        {reason}" for reason in self.gpu_reasons),

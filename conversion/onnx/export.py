@@ -51,7 +51,7 @@ def export_onnx(model: ModelLike, target: str | Path, calibration: str | Path | 
     """
     source = ModelSource.of(model)
     deploy = source.deploy()
-    proto = deploy_onnx(deploy, calibration)
+    proto = onnx_model(exported_graph(deploy, calibration))
     helper.set_model_props(proto, {"mobile_sr": json.dumps(onnx_facts(source, deploy), sort_keys=True)})
     error = _difference(deploy, proto)
     if not error <= TOLERANCE:
@@ -61,15 +61,15 @@ def export_onnx(model: ModelLike, target: str | Path, calibration: str | Path | 
     return error
 
 
-def deploy_onnx(deploy: SuperResolution, calibration: str | Path | None = None) -> onnx.ModelProto:
-    """A network's deploy form as ONNX, safe in half precision, without the entry that says what it is; arguments are `export_onnx`'s."""
+def exported_graph(deploy: SuperResolution, calibration: str | Path | None = None) -> Graph:
+    """The graph that is written of a network's deploy form, safe in half precision; arguments are those of `export_onnx`."""
     side = (CALIBRATION_SIDE, CALIBRATION_SIDE)
     images = synthetic_images(*side) + (photo_crops(calibration, *side) if calibration is not None else [])
     graph = graph_of(deploy)
     nearest_to_shuffle(graph)
     add_before_shuffle(graph)
     clip_output(graph)
-    return onnx_model(within_half_range(graph, images))
+    return within_half_range(graph, images)
 
 
 def onnx_model(graph: Graph) -> onnx.ModelProto:
