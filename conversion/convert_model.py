@@ -72,6 +72,7 @@ def convert(
     card_beside: bool = True,
     whole_image: bool = False,
     float_tensors: int = 0,
+    npu_gelu: bool = False,
 ) -> Card:
     """Converts a preset, .keras file, checkpoint, .onnx or a network in memory, and writes `target` with its card.
 
@@ -87,6 +88,7 @@ def convert(
         whole_image: a network that reads whole-image statistics gets them as an input (`conversion.graph.whole_image_inputs`),
             for the CPU engine of `upscale`. No difference for other networks.
         float_tensors: with recipe int8, how many tensors stay in float: those whose rounding hurts the picture most.
+        npu_gelu: with recipe float16, GELU in parts, which Snapdragons' NPUs compute more exactly (docs/npu.md).
 
     Returns:
         The card.
@@ -105,10 +107,12 @@ def convert(
     source, target = ModelSource.of(model), check_target(target)
     if source.kind == "onnx":
         _refuse_options(recipe_named(recipe), whole_image=whole_image, float_tensors=float_tensors)
+        if npu_gelu:
+            raise ConversionError("`npu_gelu`: only the network itself can be converted so, not an .onnx: leave it out")
         from conversion.onnx.route import convert_onnx
 
         return convert_onnx(source.label, target, recipe, tile, calibration, allow_overflow, card_beside).card
-    converted = convert_network(source, recipe, tile or DEFAULT_TILE, calibration, whole_image, float_tensors)
+    converted = convert_network(source, recipe, tile or DEFAULT_TILE, calibration, whole_image, float_tensors, npu_gelu)
     return converted.save(target, allow_overflow, card_beside)
 
 
@@ -119,6 +123,7 @@ def convert_network(
     calibration: str | Path | None = None,
     whole_image: bool = False,
     float_tensors: int = 0,
+    npu_gelu: bool = False,
 ) -> Converted:
     """`convert` without writing anything, for anything but an .onnx; arguments and errors are its.
 
@@ -128,21 +133,24 @@ def convert_network(
         (32, 32)
     """
     from conversion.graph.from_keras import graph_of
+    from conversion.graph.gelu_parts import gelu_in_parts
     from conversion.graph.whole_image_inputs import has_statistics
 
     source, chosen = ModelSource.of(model), recipe_named(recipe)
     if source.kind in ("tflite", "onnx"):
         raise ConversionError(f"{source.label}: converted already: give the network that it was made of")
-    _refuse_options(chosen, whole_image=whole_image, float_tensors=float_tensors)
+    _refuse_options(chosen, whole_image=whole_image, float_tensors=float_tensors, npu_gelu=npu_gelu)
     deploy = source.deploy()
     graph = graph_of(deploy, *tile)
+    if npu_gelu:
+        graph = gelu_in_parts(graph)
     card = card_for(source, deploy, graph, chosen, tile)
     if whole_image and has_statistics(graph):
         return _whole_image(graph, card, chosen, tile)
     images = calibration_images(chosen, calibration, tile, deploy.scale)
     emitted = chosen.emit(graph, tile, images, float_tensors)
     contract = replace(chosen.contract, floats=True) if float_tensors else chosen.contract
-    card = replace(card, float_tensors=float_tensors)
+    card = replace(card, float_tensors=float_tensors, npu_gelu=npu_gelu)
     return Converted(emitted.data, card, contract, images, emitted.noise, chosen.compact)
 
 

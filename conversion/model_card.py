@@ -16,6 +16,7 @@ class Card:
         version: of this schema.
         statistics: how a file that takes whole-image statistics wants them made (`conversion.graph.whole_image_inputs`), None for others.
         float_tensors: of an int8 file, how many tensors were left in float on request.
+        npu_gelu: of a float16 file, GELU stands in parts on request.
         name: preset or file stem.
         family: class of the network, or "unknown".
         scale: upscaling factor.
@@ -54,6 +55,7 @@ class Card:
     version: int = CARD_VERSION
     statistics: dict | None = None
     float_tensors: int = 0
+    npu_gelu: bool = False
     stride: int = 1
 
     def as_json(self) -> dict:

@@ -162,7 +162,7 @@ RECIPES: dict[str, Recipe] = {
             onnx_error=2e-2,
             converts_onnx=True,
             half_weights=True,
-            takes=frozenset({"whole_image", "allow_overflow"}),
+            takes=frozenset({"whole_image", "allow_overflow", "npu_gelu"}),
         ),
         Recipe(
             "weight_only_int8",
@@ -196,6 +196,11 @@ RECIPES: dict[str, Recipe] = {
     )
 }
 
+ONNX_RECIPES = {
+    "w8a16": "Of an .onnx: 8-bit weights, unsigned 16-bit arithmetic, nearly float's quality on Snapdragons' NPUs (docs/npu.md)."
+}
+"""Ways to write a network as a quantized .onnx, with what they are."""
+
 ALIASES = {"dynamic_int8": "weight_only_int8"}
 """Words of earlier versions."""
 
@@ -214,6 +219,8 @@ def recipe_named(name: str) -> Recipe:
         'weight_only_int8'
     """
     recipe = RECIPES.get(ALIASES.get(name, name))
+    if recipe is None and name in ONNX_RECIPES:
+        raise ConversionError(f"{name} is a recipe of .onnx files: give an output that ends in .onnx, or one of {', '.join(RECIPES)}")
     if recipe is None:
         raise ConversionError(f"{name}: no such recipe: give one of {', '.join(RECIPES)}")
     return recipe

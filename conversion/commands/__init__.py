@@ -7,6 +7,7 @@ from conversion.commands.benchmark_training import benchmark_training
 from conversion.commands.blend import blend
 from conversion.commands.compare import compare
 from conversion.commands.compare_optimizers import compare_optimizers
+from conversion.commands.compile import compile
 from conversion.commands.convert import convert
 from conversion.commands.evaluate import evaluate
 from conversion.commands.fetch import fetch
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable] = {
     "evaluate": evaluate,
     "verify": verify,
     "inspect": inspect,
+    "compile": compile,
     "benchmark": benchmark,
     "models": models,
     "fetch": fetch,

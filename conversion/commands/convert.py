@@ -7,9 +7,10 @@ import typer
 
 from conversion.commands.flags import with_flags
 from conversion.commands.options import OrderOption, RangeOption, parse_size, refuse
-from conversion.recipes import DEFAULT_RECIPE, RECIPES
+from conversion.recipes import DEFAULT_RECIPE, ONNX_RECIPES, RECIPES
 
-RECIPE_HELP = f"Default {DEFAULT_RECIPE}. " + " ".join(f"{recipe.name}: {recipe.help}" for recipe in RECIPES.values())
+_HELPS = {**{recipe.name: recipe.help for recipe in RECIPES.values()}, **ONNX_RECIPES}
+RECIPE_HELP = f"Default {DEFAULT_RECIPE}. " + " ".join(f"{name}: {words}" for name, words in _HELPS.items())
 
 
 def convert(
@@ -29,6 +30,9 @@ def convert(
     float_tensors: Annotated[
         int | None, typer.Option(min=0, help="With int8: this many tensors stay in float, those whose rounding hurts most (see `recipes`).")
     ] = None,
+    npu_gelu: Annotated[
+        bool, typer.Option("--npu-gelu", help="With float16: GELU in parts, which Snapdragons' NPUs compute more exactly (docs/npu.md).")
+    ] = False,
     allow_overflow: Annotated[bool, typer.Option(help="Write the file even if half precision overflows inside (CPU use only).")] = False,
     values: RangeOption = None,
     order: OrderOption = None,
@@ -42,7 +46,7 @@ def convert(
     from keras_models.system.quiet import import_keras
 
     size = None if tile is None else parse_size(tile)
-    network_only: dict[str, object] = {"--whole-image": whole_image, "--float-tensors": float_tensors}
+    network_only: dict[str, object] = {"--whole-image": whole_image, "--float-tensors": float_tensors, "--npu-gelu": npu_gelu}
     tflite_only: dict[str, object] = {"--recipe": recipe, "--tile": tile, "--android": android, "--allow-overflow": allow_overflow}
     foreign_only: dict[str, object] = {"--range": values, "--order": order, "--strict": strict}
     if model.lower().endswith(".tflite") and made_for is not None:
@@ -54,6 +58,11 @@ def convert(
     refuse("only a .tflite is written in another form: convert to one first", {"--for": made_for})
     if not model.lower().endswith(".onnx"):
         refuse("only an .onnx of others is converted so", foreign_only)
+    if output.suffix.lower() == ".onnx" and recipe in ONNX_RECIPES:
+        refuse("only a .tflite is written so", network_only | {"--android": android, "--allow-overflow": allow_overflow})
+        import_keras()
+        _export_quantized(model, output, calibration, size)
+        return
     if output.suffix.lower() == ".onnx":
         refuse("an .onnx has float weights and takes images of any size", tflite_only | network_only)
         import_keras()
@@ -78,7 +87,8 @@ def convert(
         from conversion.convert_model import convert as run
 
         _say_few(recipe, calibration)
-        card = run(model, output, recipe, size, calibration, allow_overflow, whole_image=whole_image, float_tensors=float_tensors or 0)
+        parts = float_tensors or 0
+        card = run(model, output, recipe, size, calibration, allow_overflow, True, whole_image, parts, npu_gelu)
     if android is not None:
         from conversion.android_export import add_to_android
 
@@ -104,3 +114,15 @@ def _export(model: str, output: Path, calibration: Path | None) -> None:
 
     error = export_onnx(model, output, calibration)
     typer.echo(f"{output}: ONNX opset 20, free batch, height and width, {output.stat().st_size:,} bytes, largest difference {error:.2g}")
+
+
+def _export_quantized(model: str, output: Path, calibration: Path | None, size: tuple[int, int] | None) -> None:
+    from conversion.convert_model import DEFAULT_TILE
+    from conversion.onnx.w8a16 import RECIPE, export_w8a16
+    from keras_models.system.errors import ConversionError
+
+    if calibration is None:
+        raise ConversionError(f"recipe {RECIPE} is fitted to photos: give a folder of some dozens as `calibration`")
+    tile = size or DEFAULT_TILE
+    psnr = export_w8a16(model, output, calibration, tile)
+    typer.echo(f"{output}: ONNX, {RECIPE}, tile {tile[0]}x{tile[1]}, {output.stat().st_size:,} bytes, {psnr:.1f} dB to the network")

@@ -140,7 +140,7 @@ class CpuEngine(Viewing):
                 raise ModelError(f"{self.path}: a window of {height}x{width}: this file runs only at {self.tile[0]}x{self.tile[1]}")
             self._resize(height, width)
         try:
-            self._interpreter.set_tensor(self._input["index"], self._to_tensor(window)[None])
+            self._interpreter.set_tensor(self._input["index"], self.to_tensor(window)[None])
             self._feed(height, width)
             self._interpreter.invoke()
             result = self._interpreter.get_tensor(self._output["index"])[0]
@@ -149,7 +149,7 @@ class CpuEngine(Viewing):
         if result.shape != (height * self.scale, width * self.scale, self.channels):
             made = "x".join(map(str, result.shape))
             raise ModelError(f"{self.path}: makes {made} of a {height}x{width} window: not x{self.scale} at every size: give another model")
-        return self._from_tensor(result)
+        return self.from_tensor(result)
 
     def shapes(self) -> dict[int, tuple[int, ...]]:
         """Of all tensors at the size that ran last, by their index; those that the runtime made for itself besides."""
@@ -217,7 +217,8 @@ class CpuEngine(Viewing):
             return False
         return shape == (1, height * self.scale, width * self.scale, self.channels)
 
-    def _to_tensor(self, window: np.ndarray) -> np.ndarray:
+    def to_tensor(self, window: np.ndarray) -> np.ndarray:
+        """What `infer` is given, (h, w, channels) float32, in the numbers of the file's input tensor."""
         if self.input_dtype not in _INTEGERS:
             return window.astype(self.input_dtype, copy=False)
         scale, zero_point = self._input["quantization"]
@@ -225,7 +226,8 @@ class CpuEngine(Viewing):
         steps = np.rint(window * np.float32(1 / scale)) + zero_point
         return np.clip(steps, limits.min, limits.max).astype(self.input_dtype)
 
-    def _from_tensor(self, result: np.ndarray) -> np.ndarray:
+    def from_tensor(self, result: np.ndarray) -> np.ndarray:
+        """The inverse, of its output tensor: float32."""
         if self.output_dtype not in _INTEGERS:
             return result.astype(np.float32, copy=False)
         scale, zero_point = self._output["quantization"]

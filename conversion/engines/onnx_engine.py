@@ -80,12 +80,9 @@ class OnnxEngine(Viewing):
     def infer(self, window: np.ndarray) -> np.ndarray:
         """As `run`, on the network's own channels and values: (h, w, channels) float32."""
         height, width, _ = window.shape
-        if self._proof.dtype == "uint8":
-            window = np.rint(window).clip(0, 255)
-        given = window.transpose(2, 0, 1)[None] if self._proof.channels_first else window[None]
         limit = _PATIENCE_S + _SLOWER * self._proof.seconds_per_pixel * height * width
         try:
-            made = self._run({self._proof.name: np.ascontiguousarray(given, self._proof.dtype)}, limit)[0]
+            made = self._run({self._proof.name: self.to_tensor(window)[None]}, limit)[0]
         except TimeoutError:
             raise ModelError(
                 f"{self.path}: a {height}x{width} image takes over {limit:.0f} s of the processor, {_SLOWER} times what a small one does: "
@@ -93,10 +90,10 @@ class OnnxEngine(Viewing):
             ) from None
         except Exception as error:  # onnxruntime's own
             raise failure(self.path, (height, width), error) from None
-        result = made.transpose(1, 2, 0) if self._proof.result_channels_first else made
+        result = self.from_tensor(made)
         if result.shape != (height * self.scale, width * self.scale, self.channels):
             raise ModelError(f"{self.path}: makes {result.shape} of a {height}x{width} image: not x{self.scale} at every size")
-        return np.asarray(result, np.float32)
+        return result
 
     def _run(self, feeds: dict[str, np.ndarray], limit_s: float) -> np.ndarray:
         """The first output. The run is another thread's, so that signals and the limit reach it: how long a file computes is for it to say.
@@ -117,3 +114,14 @@ class OnnxEngine(Viewing):
             options.terminate = True  # it ends with its next operation
             raise
         return running.result()[0]
+
+    def to_tensor(self, window: np.ndarray) -> np.ndarray:
+        """What `infer` is given, (h, w, channels) float32, in the numbers and the order of axes of the file's input."""
+        if self._proof.dtype == "uint8":
+            window = np.rint(window).clip(0, 255)
+        given = window.transpose(2, 0, 1) if self._proof.channels_first else window
+        return np.ascontiguousarray(given, self._proof.dtype)
+
+    def from_tensor(self, result: np.ndarray) -> np.ndarray:
+        """The inverse, of its output: (h, w, channels) float32."""
+        return np.asarray(result.transpose(1, 2, 0) if self._proof.result_channels_first else result, np.float32)

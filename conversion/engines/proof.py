@@ -142,6 +142,8 @@ def _of_noise(path: Path, proof: Proof) -> "tuple[CpuEngine, np.ndarray]":
 
 
 def _read(file: TFLiteFile) -> Proof:
+    if file.compiled:
+        raise ModelError(f"{file.path}: compiled for an NPU, which alone can run it: give the plain file that lies beside it")
     card = file.card or {}
     statistics = card.get("statistics")
     takes_statistics = "statistics" in card and len(file.inputs) > 1

@@ -9,11 +9,12 @@ from conversion.engines.known import remembered_view
 from conversion.engines.proof import declared_view
 from conversion.engines.view import View
 from conversion.gpu.ops import check_gpu
+from conversion.npu.support import NpuSupport, npu_support
 from conversion.tflite.file import Tensor, TFLiteFile, read_tflite
 from conversion.tflite.partitions import cpu_partitions
 from keras_models.system.errors import printable
 
-REPORT_VERSION = 3
+REPORT_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,11 @@ class Inspection:
         dtypes: dtype -> number of tensors that are computed (not constants).
         weights_bytes: bytes of constants by dtype.
         max_rank: largest rank of any tensor.
-        cpu_partitions: pieces that XNNPACK runs it in; 1 is whole.
+        cpu_partitions: pieces that XNNPACK runs it in; 1 is whole, 0 a file that was compiled for an NPU and runs on no CPU.
         gpu_compatible: a phone's GPU would take all of it.
         gpu_reasons: why not.
         gpu_table: version and source of the operator table behind the verdict.
+        npu: whether a Snapdragon's NPU would take all of it; None if that was not asked for.
         halo: real pixels around a tile that it needs, by its card or an earlier run; None if nobody has measured it.
         stride: a tile starts at a multiple of it.
         card: the project's metadata, None in a foreign file.
@@ -66,6 +68,7 @@ class Inspection:
     gpu_compatible: bool
     gpu_reasons: tuple[str, ...]
     gpu_table: str
+    npu: NpuSupport | None
     halo: int | None
     stride: int | None
     card: dict | None
@@ -86,10 +89,11 @@ class Inspection:
             *(f"signature  {key}: {', '.join(ins)} -> {', '.join(outs)}" for key, (ins, outs) in self.signatures.items()),
             f"operations {sum(self.operations.values())}: {counts}",
             f"computed   {', '.join(f'{n} {d}' for d, n in self.dtypes.items())}; highest rank {self.max_rank}",
-            f"constants  {', '.join(f'{n:,} bytes {d}' for d, n in self.weights_bytes.items())}",
-            f"CPU        {'one XNNPACK partition' if self.cpu_partitions == 1 else f'{self.cpu_partitions} partitions'}",
+            f"constants  {', '.join(f'{n:,} bytes {d}' for d, n in self.weights_bytes.items()) or 'none'}",
+            f"CPU        {self._cpu()}",
             f"GPU        {'compatible' if self.gpu_compatible else 'NOT compatible'} by operator table {self.gpu_table}",
             *(f"GPU        {reason}" for reason in self.gpu_reasons),
+            *([f"NPU        {self.npu.as_text()}"] if self.npu else []),
             f"tiles      {self._tiles()}",
         ]
         if self.card is None:
@@ -104,6 +108,11 @@ class Inspection:
         free = len(self.inputs) == 1 and self.inputs[0].shape[1:3] == (1, 1)
         return "images of any size, its scale shows when it runs" if free else "not super-resolution"
 
+    def _cpu(self) -> str:
+        if not self.cpu_partitions:
+            return "none: compiled for an NPU, which alone can run it"
+        return "one XNNPACK partition" if self.cpu_partitions == 1 else f"{self.cpu_partitions} partitions"
+
     def _tiles(self) -> str:
         if self.halo is None:
             return "not measured yet: `mobile-sr verify` does"
@@ -117,8 +126,12 @@ def _view(file: TFLiteFile) -> View | None:
     return View(halo, stride) if halo is not None else remembered_view(file.path)
 
 
-def inspect_tflite(path: str | Path) -> Inspection:
+def inspect_tflite(path: str | Path, npu: bool = False) -> Inspection:
     """Reads everything back from any .tflite.
+
+    Args:
+        path: the file.
+        npu: ask Qualcomm's compiler too, which takes a second where it is installed.
 
     Raises:
         ModelError: not a readable .tflite.
@@ -147,10 +160,11 @@ def inspect_tflite(path: str | Path) -> Inspection:
         dtypes=dict(Counter(t.dtype for t in file.tensors if not t.constant).most_common()),
         weights_bytes=dict(sizes.most_common()),
         max_rank=max((len(t.shape) for t in file.tensors), default=0),
-        cpu_partitions=cpu_partitions(path),
+        cpu_partitions=0 if file.compiled else cpu_partitions(path),
         gpu_compatible=gpu.compatible,
         gpu_reasons=gpu.reasons,
         gpu_table=gpu.table,
+        npu=npu_support(path) if npu and not file.compiled else None,
         halo=view.halo if view else None,
         stride=view.stride if view else None,
         card=file.card,

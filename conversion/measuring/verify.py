@@ -1,6 +1,7 @@
 """Is a .tflite what it claims to be? Agreement with its source, partitions, half precision's range and the GPU engine, measured."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import log10
 from pathlib import Path
@@ -14,12 +15,15 @@ from conversion.engines.cpu import CpuEngine
 from conversion.engines.values import LUMA, NOTHING_SAID, Said
 from conversion.gpu.verify import GpuVerdict, verify_on_gpu
 from conversion.measuring.inspection import Inspection, inspect_tflite
+from conversion.npu.socs import Soc
+from conversion.npu.verdict import NpuVerdict
+from conversion.npu.verify import verify_on_npu
 from conversion.recipes import RECIPES, Recipe, recipe_named
 from conversion.source import ModelLike, ModelSource
 from conversion.tflite.half_range import measure_half_range
 from keras_models.system.errors import ConversionError, ModelError
 
-REPORT_VERSION = 4
+REPORT_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Verification:
         halo: real pixels around a tile that it needs, low-resolution pixels; None if its result depends on the whole image.
         stride: tiles start at multiples of it, low-resolution pixels.
         gpu: what the GPU engine did, None if it was not asked for.
+        npu: what the NPU's emulation did, None if it was not asked for.
         problems: what is wrong, empty if nothing is.
         version: of this schema.
     """
@@ -63,6 +68,7 @@ class Verification:
     halo: int | None
     stride: int
     gpu: GpuVerdict | None
+    npu: NpuVerdict | None
     problems: tuple[str, ...]
     version: int = REPORT_VERSION
 
@@ -87,6 +93,8 @@ class Verification:
         ]
         if self.gpu is not None:
             lines.append(self.gpu.as_text())
+        if self.npu is not None:
+            lines.append(self.npu.as_text())
         return "\n".join([*lines, *(f"problem              {problem}" for problem in self.problems)])
 
     def _tiles(self) -> str:
@@ -106,6 +114,7 @@ def verify_tflite(
     photos: str | Path | None = None,
     values: str | None = None,
     order: str | None = None,
+    npu: Sequence[Soc] = (),
 ) -> Verification:
     """Runs a file on the built-in images at its own tile size and compares.
 
@@ -114,13 +123,14 @@ def verify_tflite(
         against: any model of the same scale.
         threads: of the CPU engine.
         gpu: run the GPU engine too.
-        photos: folder of photos for the GPU engine's tiles; without it dead leaves stand in.
+        photos: folder of photos for the tiles of the GPU engine and the NPU; without it dead leaves stand in.
         values: range that it is said to take, a name of `conversion.engines.values.RANGES`; None for RGB in 0..1, as files of
             this project do.
         order: of the channels that it is said to take, "rgb" or "bgr".
+        npu: SoCs for whose NPU it is compiled and run in emulation.
 
     Raises:
-        ModelError: the file or the model cannot be read, their scales differ, or the GPU engine cannot be run at all.
+        ModelError: the file or the model cannot be read, their scales differ, or the GPU engine or the NPU's emulation cannot run.
 
     Example:
         >>> import conversion
@@ -154,6 +164,8 @@ def verify_tflite(
         raise ModelError(f"{path}: `gpu`: it takes other values than RGB in 0..1, in which the engines are compared: leave `gpu` out")
     on_gpu = verify_on_gpu(engine, photos) if gpu else None
     problems += on_gpu.problems() if on_gpu else []
+    on_npu = verify_on_npu(engine, npu, photos) if npu else None
+    problems += on_npu.problems if on_npu else []
     return Verification(
         file=str(path),
         against=None if against is None else ModelSource.of(against).label,
@@ -171,6 +183,7 @@ def verify_tflite(
         halo=None if view.halo >= UNBOUNDED_HALO else view.halo,
         stride=view.stride,
         gpu=on_gpu,
+        npu=on_npu,
         problems=tuple(problems),
     )
 

@@ -51,20 +51,25 @@ def export_onnx(model: ModelLike, target: str | Path, calibration: str | Path | 
     """
     source = ModelSource.of(model)
     deploy = source.deploy()
-    side = (CALIBRATION_SIDE, CALIBRATION_SIDE)
-    images = synthetic_images(*side) + (photo_crops(calibration, *side) if calibration is not None else [])
-    graph = graph_of(deploy)
-    nearest_to_shuffle(graph)
-    add_before_shuffle(graph)
-    clip_output(graph)
-    proto = onnx_model(within_half_range(graph, images))
-    helper.set_model_props(proto, {"mobile_sr": json.dumps(_facts(source, deploy), sort_keys=True)})
+    proto = onnx_model(exported_graph(deploy, calibration))
+    helper.set_model_props(proto, {"mobile_sr": json.dumps(onnx_facts(source, deploy), sort_keys=True)})
     error = _difference(deploy, proto)
     if not error <= TOLERANCE:
         raise ConversionError(f"{target}: the exported file differs from {source.label} by {error:.2g}: onnxruntime computes it otherwise")
     with atomic_output(target) as temporary:
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
     return error
+
+
+def exported_graph(deploy: SuperResolution, calibration: str | Path | None = None) -> Graph:
+    """The graph that is written of a network's deploy form, safe in half precision; arguments are those of `export_onnx`."""
+    side = (CALIBRATION_SIDE, CALIBRATION_SIDE)
+    images = synthetic_images(*side) + (photo_crops(calibration, *side) if calibration is not None else [])
+    graph = graph_of(deploy)
+    nearest_to_shuffle(graph)
+    add_before_shuffle(graph)
+    clip_output(graph)
+    return within_half_range(graph, images)
 
 
 def onnx_model(graph: Graph) -> onnx.ModelProto:
@@ -124,7 +129,8 @@ def _difference(deploy: keras.Model, proto: onnx.ModelProto) -> float:
     return largest
 
 
-def _facts(source: ModelSource, deploy: SuperResolution) -> dict:
+def onnx_facts(source: ModelSource, deploy: SuperResolution) -> dict:
+    """What the metadata entry `mobile_sr` says of an exported network."""
     return {
         "name": deploy.name,
         "family": type(deploy).__name__,

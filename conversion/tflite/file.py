@@ -12,6 +12,8 @@ from conversion.tflite.names import operation_name, text_of, type_name
 from keras_models.system.json_text import json_object
 
 METADATA_NAME = "mobile_sr"
+DISPATCH = "CUSTOM:DISPATCH_OP"
+"""The operation of a file that was compiled for an NPU: it hands what the file holds to the NPU's driver, and nothing else runs it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class TFLiteFile:
     def card(self) -> dict | None:
         """The project's own metadata, None in a foreign file."""
         return json_object(self.metadata.get(METADATA_NAME, b""))
+
+    @property
+    def compiled(self) -> bool:
+        """Parts of it are for an NPU's driver alone (`conversion.npu`)."""
+        return any(operation.name == DISPATCH for operation in self.operations)
 
 
 def read_tflite(path: str | Path) -> TFLiteFile:

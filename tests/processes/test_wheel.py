@@ -64,12 +64,14 @@ def test_the_wheel_holds_the_two_packages_whole_and_nothing_else(built):
     wanted = metadata.get_all("Requires-Dist")
     assert all("==" in line for line in wanted) and any(line.startswith("tensorflow==") for line in wanted)
     assert [line for line in wanted if "dask" in line][0].endswith('extra == "cluster"')
+    assert [line for line in wanted if "qnn" in line][0].endswith('extra == "npu"')
 
 
 def test_the_source_distribution_has_what_a_build_reads(built):
     with tarfile.open(built[1]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert packaged() | {"pyproject.toml", "requirements.txt", "requirements-cluster.txt", "README.md", "LICENSE"} <= names
+    lists = {"requirements.txt", "requirements-cluster.txt", "requirements-npu.txt"}
+    assert packaged() | lists | {"pyproject.toml", "README.md", "LICENSE"} <= names
 
 
 def pins(name):
