@@ -142,10 +142,11 @@ def whole_photo(name: str, files: list[Path], photo: Path, threads: int, rounds:
     """Low-resolution megapixels a second of a photo: ours from file to file, peers in the same code and as bare tiles."""
     from conversion.engines.whole_image import open_engine
     from conversion.upscaling.images import ImageReader
-    from conversion.upscaling.pipeline import UpscaleOptions, plan_file, upscale_file
+    from conversion.upscaling.pipeline import upscale_file
+    from conversion.upscaling.planning import plan_file
 
     kind, ours = ImageReader(photo).kind, open_engine(files[0], threads)
-    plan = plan_file(kind, ours, UpscaleOptions())
+    plan = plan_file(kind, ours, None, None)
     image = test_image(*plan.window)
     peers = ready({k: v for k, v in makers(files, *plan.window, threads).items() if k != "PyTorch"}, image)
     single = {k: [v() for _ in range(threads)] for k, v in makers(files, *plan.window, 1).items() if k in peers and k != OURS}

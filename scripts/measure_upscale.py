@@ -17,14 +17,15 @@ from script import run
 
 from conversion.engines.cpu import CpuEngine
 from conversion.upscaling.images import ImageReader
-from conversion.upscaling.pipeline import UpscaleOptions, plan_file, upscale_file
+from conversion.upscaling.pipeline import upscale_file
+from conversion.upscaling.planning import plan_file
 
 
 def main(model: Path, photo: Path, rounds: Annotated[int, typer.Argument(min=1)] = 3) -> None:
     """Prints one line a round, then the ratio."""
     engine = CpuEngine(model)
     reader = ImageReader(photo)
-    plan = plan_file(reader.kind, engine, UpscaleOptions())
+    plan = plan_file(reader.kind, engine, None, None)
     window = reader.read(plan.window[0])[:, : plan.window[1], :3].astype(np.float32) / 255
     engine.run(window)
     pure, whole = [], []

@@ -11,7 +11,7 @@ from conversion.tflite.file import Tensor, TFLiteFile
 def live_bytes_per_pixel(file: TFLiteFile) -> float:
     """Largest sum of the tensors that must exist at the same time, in bytes a pixel of the input.
 
-    An engine needs more: it aligns, pads and keeps a result of its own (`conversion.upscaling.pipeline` measured how much).
+    An engine needs more: it aligns, pads and keeps a result of its own (`conversion.upscaling.planning` measured how much).
 
     Args:
         file: one image [1, H, W, 3] in.

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from conversion.engines.base import Engine
 from conversion.upscaling.images import ImageReader
-from conversion.upscaling.pipeline import Progress, UpscaleOptions, plan_file, upscale_file
+from conversion.upscaling.pipeline import Progress, UpscaleOptions, upscale_file
+from conversion.upscaling.planning import plan_file
 from keras_models.system.atomic_files import make_folder
 from keras_models.system.errors import ImageError, MobileSRError, one_line
 
@@ -90,7 +91,7 @@ def _count_tiles(photo: Path, engine: Engine, options: UpscaleOptions) -> int:
     """Count a photo's tiles; none for a photo that cannot be read, which is said when its turn comes."""
     try:
         return engine.passes * len(
-            plan_file(ImageReader(photo, options.max_megapixels).kind, engine, options)
+            plan_file(ImageReader(photo, options.max_megapixels).kind, engine, options.tile, options.halo)
         )
     except ImageError:
         return 0

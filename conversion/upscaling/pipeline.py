@@ -6,29 +6,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conversion.engines.base import UNBOUNDED_HALO, WHOLE_MEMORY, Engine, SettlingEngine
+from conversion.engines.base import Engine, SettlingEngine
 from conversion.upscaling.alpha import Upscaled, ValueRange, network_colour, upscale_window, write_samples
 from conversion.upscaling.image_writers import FORMATS, RowWriter, writing
 from conversion.upscaling.images import ImageKind, ImageReader
 from conversion.upscaling.photo_decoders import MAX_MEGAPIXELS
-from conversion.upscaling.tiles import Grid, Span, TilePlan, plan_fixed_tiles, plan_tiles
+from conversion.upscaling.planning import plan_file, plan_image
+from conversion.upscaling.tiles import Span, TilePlan
 from keras_models.system.errors import ImageError, MobileSRError, ModelError
 
-if TYPE_CHECKING:
-    pass
-
-# Larger tiles repeat less of their halo (docs/speed.md). The default is the first that an engine's memory allows, else the last.
-TILES = (512, 384, 256, 128, 64)
-_MEMORY = 1 << 30
-# Measured peaks of a process, LKDN-S and LKDN at 298x304 to 532x782: this share of what its engine must hold, and what it has without.
-_ENGINE_SHARE, _PROCESS = 1.75, 130 << 20
-# A wide image gets lower tiles, so that one band of finished rows stays below this; lower than 64 rows the halo would cost too much.
-_BAND_BYTES = 160 << 20
-_LOWEST_TILE = 64
 # Results that may wait for rounding and writing, about 20 MB each.
 _WAITING_RESULTS = 2
 # A contrast that rounding alone may swallow, or a quantized network.
@@ -92,7 +81,7 @@ def upscale_array(image: np.ndarray, engine: Engine, tile: int | None = None, ha
         MobileSRError: the tile or the halo does not fit the engine.
     """
     scale = engine.scale
-    plan = _plan(image.shape[0], image.shape[1], engine, tile, halo)
+    plan = plan_image(image.shape[0], image.shape[1], engine, tile, halo)
     if isinstance(engine, SettlingEngine):
         engine.settle(lambda: ((image[r.start : r.stop, c.start : c.stop], _core(r, c)) for r, c in plan), len(plan))
     result = np.empty((image.shape[0] * scale, image.shape[1] * scale, 3), np.float32)
@@ -128,7 +117,7 @@ def upscale_file(
     _refuse_overwriting(source, target, options.overwrite)
     reader = ImageReader(source, options.max_megapixels)
     kind = reader.kind
-    plan = plan_file(kind, engine, options)
+    plan = plan_file(kind, engine, options.tile, options.halo)
     large = replace(kind, width=kind.width * engine.scale, height=kind.height * engine.scale)
     size = _final_size(source, kind, engine.scale, options)
     seen, made = ValueRange(), ValueRange()
@@ -147,24 +136,6 @@ def upscale_file(
     return tuple(f"{source}: {note}" for note in (*reader.notes, *lost))
 
 
-def plan_file(kind: ImageKind, engine: Engine, options: UpscaleOptions) -> TilePlan:
-    """Plan the tiles of a file; tells how much work it is before any is done.
-
-    Args:
-        kind: what the file is.
-        engine: the network.
-        options: tile and halo.
-
-    Returns:
-        The plan.
-
-    Raises:
-        MobileSRError: the tile or the halo does not fit the engine.
-    """
-    row_bytes = kind.width * kind.bands * kind.dtype.itemsize * engine.scale**2
-    return _plan(kind.height, kind.width, engine, options.tile, options.halo, max(_LOWEST_TILE, _BAND_BYTES // row_bytes))
-
-
 def refuse_large_factor(options: UpscaleOptions, scale: int) -> None:
     """Refuse a factor above the network's scale, whatever the photo.
 
@@ -177,53 +148,6 @@ def refuse_large_factor(options: UpscaleOptions, scale: int) -> None:
     """
     if options.factor is not None and options.factor > scale:
         raise MobileSRError(f"`factor` {options.factor:g}: the model makes x{scale}: ask for less, or upscale the result once more")
-
-
-def default_tile(engine: Engine, halo: int) -> int:
-    """The side of a tile's core that is quickest within a gigabyte, low-resolution pixels.
-
-    Raises:
-        ModelError: the smallest tile would take more than a network that runs on whole images may.
-    """
-    needs = {tile: _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * (tile + 2 * halo) ** 2 for tile in TILES}
-    if needs[TILES[-1]] > WHOLE_MEMORY:
-        raise ModelError(
-            f"the network takes {needs[TILES[-1]] / 2**30:.0f} GiB for a tile of {TILES[-1]}x{TILES[-1]} pixels: {WHOLE_MEMORY >> 30} GiB "
-            "are the most: give a smaller network, or a smaller `tile`"
-        )
-    return next((tile for tile in TILES if needs[tile] <= _MEMORY), TILES[-1])
-
-
-def _plan(height: int, width: int, engine: Engine, tile: int | None, halo: int | None, highest: int = 1 << 30) -> TilePlan:
-    """The tiles of an image; a halo that was not asked for is what the network needs, or the image is refused."""
-    asked, halo = halo is not None, engine.halo if halo is None else halo
-    grid = Grid(engine.stride, engine.multiple)
-    if engine.resizable:
-        if halo >= UNBOUNDED_HALO and not asked:
-            return _whole(height, width, engine, grid)
-        tile = default_tile(engine, halo) if tile is None else tile
-        return plan_tiles(height, width, (min(tile, highest), tile), halo, grid)
-    if tile is not None:
-        raise MobileSRError(f"`tile` {tile}: this model runs only at {engine.tile[0]}x{engine.tile[1]}: leave `tile` out")
-    side = min(engine.tile)
-    most = (side - max(1, side // 4, grid.stride)) // 2  # the core keeps a quarter of the window
-    if not asked and halo > most and (height > engine.tile[0] or width > engine.tile[1]):
-        sees = "its result depends on the whole image" if halo >= UNBOUNDED_HALO else f"looks {halo} pixels around a tile"
-        raise MobileSRError(
-            f"this model runs only at {engine.tile[0]}x{engine.tile[1]} and {sees}, so tiles would show seams: convert or export it "
-            f"for a larger or a free size, or accept them with `halo` {most}"
-        )
-    return plan_fixed_tiles(height, width, engine.tile, halo if asked else min(halo, most), grid.stride)
-
-
-def _whole(height: int, width: int, engine: Engine, grid: Grid) -> TilePlan:
-    """One tile, for a network whose result depends on all of the image."""
-    if _PROCESS + _ENGINE_SHARE * engine.bytes_per_pixel * height * width > WHOLE_MEMORY:
-        raise MobileSRError(
-            f"the network looks at the whole image, and {width}x{height} pixels at once would take over {WHOLE_MEMORY >> 30} GiB: give a "
-            "smaller photo, or accept seams between tiles with `halo` 64"
-        )
-    return plan_tiles(height, width, max(height, width), 0, Grid(grid.multiple, grid.multiple))
 
 
 def run_filled(engine: Engine, window: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -101,7 +101,7 @@ def test_a_network_of_the_whole_image_runs_whole_or_not_at_all(tmp_path, image, 
     whole = engine.run(image)
     assert np.array_equal(upscale_array(image, engine), whole)
     assert np.abs(upscale_array(image, engine, tile=64, halo=32) - whole).max() > 1 / 255, "control: tiles differ"
-    monkeypatch.setattr("conversion.upscaling.pipeline.WHOLE_MEMORY", 1 << 20)
+    monkeypatch.setattr("conversion.upscaling.planning.WHOLE_MEMORY", 1 << 20)
     with pytest.raises(MobileSRError, match="looks at the whole image"):
         upscale_array(image, engine)
 

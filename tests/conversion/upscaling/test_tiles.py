@@ -82,7 +82,7 @@ def test_halo_that_fills_a_fixed_window_is_refused():
 
 def test_default_tile_grows_where_memory_allows():
     """LKDN-S needs 1848 bytes a pixel, LKDN 3808; a network of less gets the largest tile."""
-    from conversion.upscaling.pipeline import default_tile
+    from conversion.upscaling.planning import default_tile
 
     sides = []
     for needed in (500.0, 1848.0, 3808.0, 12e3, 3e4, 1e5):
