@@ -292,6 +292,7 @@ def _enlarging(x="x", more=()):
 def onnx_zeros(count):
     """An .onnx that makes so many zeros for nothing."""
     from onnx import helper, numpy_helper
+
     from support.foreign_onnx import Net
 
     net = Net()
