@@ -278,3 +278,51 @@ def tflite_operators(count):
         inputs, outputs = flat.numbers([place, place]), flat.numbers([place + 1])
         operators.append(flat.table({1: ("ref", inputs), 2: ("ref", outputs)}))
     return flat.model(tensors, operators)
+
+
+def _enlarging(x="x", more=()):
+    """The bytes of an .onnx that enlarges an image by nearest neighbours, with more nodes before it."""
+    from support.foreign_onnx import Net
+
+    net = Net()
+    net.nodes += more
+    return net.finish(net.upsample(x, mode="nearest")).SerializeToString()
+
+
+def onnx_zeros(count):
+    """An .onnx that makes so many zeros for nothing."""
+    from onnx import helper, numpy_helper
+
+    from support.foreign_onnx import Net
+
+    net = Net()
+    zeros = net.op("ConstantOfShape", net.value([count], np.int64), value=numpy_helper.from_array(np.zeros(1, np.float32)))
+    rows = net.op("Cast", net.op("Gather", net.op("Shape", "x"), net.value(2, np.int64), axis=0), to=1)  # so that nothing is folded
+    zeros = net.op("Mul", net.op("ReduceSum", net.op("Mul", zeros, rows), keepdims=0), net.value(0.0))
+    net.nodes.append(helper.make_node("Add", ["x", zeros], ["y"]))
+    return net.finish(net.upsample("y", mode="nearest")).SerializeToString()
+
+
+def onnx_chain(count):
+    """An .onnx of so many nodes, each of which reads the one before."""
+    from onnx import helper
+
+    names = ["x", *(f"n{number}" for number in range(count))]
+    return _enlarging(names[-1], [helper.make_node("Neg", [before], [after]) for before, after in zip(names, names[1:])])
+
+
+def onnx_branches(depth):
+    """An .onnx whose If holds an If, and so on."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    def graph(level):
+        shape = helper.make_tensor_value_info(f"o{level}", TensorProto.FLOAT, [None] * 4)
+        if not level:
+            return helper.make_graph([helper.make_node("Identity", ["x"], ["o0"])], "g0", [], [shape])
+        yes = helper.make_node("Constant", [], [f"c{level}"], value=numpy_helper.from_array(np.array(True)))
+        other = helper.make_tensor_value_info(f"e{level}", TensorProto.FLOAT, [None] * 4)
+        same = helper.make_graph([helper.make_node("Identity", ["x"], [f"e{level}"])], f"h{level}", [], [other])
+        taken = helper.make_node("If", [f"c{level}"], [f"o{level}"], then_branch=graph(level - 1), else_branch=same)
+        return helper.make_graph([yes, taken], f"g{level}", [], [shape])
+
+    return _enlarging(f"o{depth}", list(graph(depth).node))

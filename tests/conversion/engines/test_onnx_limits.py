@@ -7,7 +7,9 @@ from support.foreign_onnx import Net, written
 
 from conversion.engines import onnx_engine
 from conversion.engines.onnx_engine import OnnxEngine
+from conversion.engines.values import Said
 from conversion.source import ModelSource
+from keras_models.system.digest import sha256_of
 from keras_models.system.errors import ModelError
 
 LARGE = 200
@@ -136,3 +138,23 @@ def test_weights_that_are_a_pipe_are_refused_at_once(tmp_path):
         OnnxEngine(tmp_path / "a.onnx", 1)
     os.mkfifo(tmp_path / "a.json")
     assert ModelSource.of(tmp_path / "a.safetensors").facts == {}
+
+
+@pytest.mark.parametrize("name", ["weights", "w" * 200])
+def test_other_weights_beside_the_same_file_are_another_network(tmp_path, name):
+    """As PyTorch's exporter writes them: what was measured on an untrained network must not be believed of the trained one."""
+    import onnx
+
+    digests, halos = [], []
+    for strength in (0.0, 1.0):
+        net = Net()
+        kernel = np.zeros((3, 3, 9, 9))
+        kernel[range(3), range(3), 4, 4] = 1
+        kernel[:, :, 0, 0] = 0.3 * strength
+        y = net.op("Conv", net.upsample("x", mode="nearest"), net.value(kernel), pads=[4] * 4)
+        options = {"save_as_external_data": True, "location": name, "size_threshold": 100}
+        (tmp_path / name).unlink(missing_ok=True)
+        onnx.save(net.finish(y), tmp_path / "a.onnx", **options)
+        digests.append(sha256_of(tmp_path / "a.onnx"))
+        halos.append(OnnxEngine(tmp_path / "a.onnx", 1, Said("0..1", "rgb")).halo)
+    assert digests[0] == digests[1] and halos[0] < halos[1], "the same file, seen anew"
