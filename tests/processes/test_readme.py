@@ -21,6 +21,7 @@ from typer.exceptions import TyperException
 from conversion.commands.main import app
 from conversion.gpu.devices import package_folder
 from conversion.webpage import litert_js
+from keras_models.system.errors import TrainingError
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -113,6 +114,8 @@ def is_whole(words):
         if not error.format_message().startswith("Missing"):
             raise
         return False
+    except TrainingError:  # its options stand in a file that an earlier command of the block makes
+        return "--config" in words
     return True
 
 
