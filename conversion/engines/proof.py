@@ -29,7 +29,7 @@ PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated",
 """For `prove_here`, see `keras_models.system.sandbox`."""
 
 _LARGEST_HALO = 4096
-PROOF_VERSION = 4
+PROOF_VERSION = 5
 """Goes up whenever what is checked or learned changes, so that every file is proven anew."""
 
 
@@ -55,9 +55,9 @@ class Proof:
     halo: int | None
     stride: int
     statistics: dict | None
-    eight_bits: bool = False
-    cpu_form: str | None = None
-    slow: str = ""
+    eight_bits: bool
+    cpu_form: str | None
+    slow: str
 
 
 def prove(path: Path) -> Proof:
@@ -105,7 +105,9 @@ def prove_here(path: str, proven: dict | None = None, folder: str = "") -> dict:
     if proven is not None:
         proof = Proof(**proven)
         form = make_form(Path(path), lambda file: _of_noise(file, proof)[1], Path(folder))
-        return asdict(proof if form is None else replace(proof, cpu_form=form.stem, bytes_per_pixel=live_bytes_per_pixel(read_tflite(form))))
+        if form is None:
+            return asdict(proof)
+        return asdict(replace(proof, cpu_form=form.stem, bytes_per_pixel=live_bytes_per_pixel(read_tflite(form))))
     proof = _read(read_tflite(path))
     engine, _ = _of_noise(Path(path), proof)
     return asdict(proof) | {"resizable": engine.resizable, "multiple": engine.multiple}
@@ -133,7 +135,7 @@ def _read(file: TFLiteFile) -> Proof:
     halo, stride = declared_view(card)
     computed = {tensor.dtype for tensor in file.tensors if not tensor.constant}
     eight_bits = bool(computed & {"int8", "uint8"})
-    return Proof(None, 1, live_bytes_per_pixel(file), halo, stride, statistics if takes_statistics else None, eight_bits)
+    return Proof(None, 1, live_bytes_per_pixel(file), halo, stride, statistics if takes_statistics else None, eight_bits, None, "")
 
 
 def declared_view(card: dict) -> tuple[int | None, int]:

@@ -9,11 +9,12 @@ from conversion.engines.known import remembered_view
 from conversion.engines.proof import declared_view
 from conversion.engines.view import View
 from conversion.gpu.ops import check_gpu
+from conversion.gpu.published import Taker, published_takers
 from conversion.tflite.file import Tensor, TFLiteFile, read_tflite
 from conversion.tflite.partitions import cpu_partitions
 from keras_models.system.errors import printable
 
-REPORT_VERSION = 3
+REPORT_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Inspection:
         gpu_compatible: a phone's GPU would take all of it.
         gpu_reasons: why not.
         gpu_table: version and source of the operator table behind the verdict.
+        takers: what OpenGL and makers of NPU compilers publish of its operations.
         halo: real pixels around a tile that it needs, by its card or an earlier run; None if nobody has measured it.
         stride: a tile starts at a multiple of it.
         card: the project's metadata, None in a foreign file.
@@ -66,6 +68,7 @@ class Inspection:
     gpu_compatible: bool
     gpu_reasons: tuple[str, ...]
     gpu_table: str
+    takers: tuple[Taker, ...]
     halo: int | None
     stride: int | None
     card: dict | None
@@ -90,6 +93,7 @@ class Inspection:
             f"CPU        {'one XNNPACK partition' if self.cpu_partitions == 1 else f'{self.cpu_partitions} partitions'}",
             f"GPU        {'compatible' if self.gpu_compatible else 'NOT compatible'} by operator table {self.gpu_table}",
             *(f"GPU        {reason}" for reason in self.gpu_reasons),
+            *(taker.as_text() for taker in self.takers),
             f"tiles      {self._tiles()}",
         ]
         if self.card is None:
@@ -151,6 +155,7 @@ def inspect_tflite(path: str | Path) -> Inspection:
         gpu_compatible=gpu.compatible,
         gpu_reasons=gpu.reasons,
         gpu_table=gpu.table,
+        takers=published_takers(path),
         halo=view.halo if view else None,
         stride=view.stride if view else None,
         card=file.card,
