@@ -92,7 +92,30 @@ def _one_group(model: Any, graph: Any, operator: Any) -> str | None:
     return None if channels == of_kernel else "in groups"
 
 
-RULES: dict[str, Callable[[Any, Any, Any], str | None]] = {"over_height_and_width": _over_height_and_width, "one_group": _one_group}
+def _not_behind_1x1(model: Any, graph: Any, operator: Any) -> str | None:
+    """The shader of a plain 1x1 convolution repeats what is fused to it, and these declare a constant: no compiler takes that."""
+    makers = {int(tensor): op for op in graph.operators for tensor in op.outputs}
+    while (operator := makers.get(int(operator.inputs[0]))) is not None:
+        if operation_name(model.operatorCodes[operator.opcodeIndex]) == "CONV_2D":
+            options, kernel = operator.builtinOptions, [int(side) for side in graph.tensors[operator.inputs[1]].shape[1:3]]
+            steps = options.dilationHFactor, options.dilationWFactor, options.strideH, options.strideW
+            return "behind a 1x1 convolution" if (*kernel, *steps) == (1,) * 6 else None
+        if operation_name(model.operatorCodes[operator.opcodeIndex]) not in _FUSED:
+            return None
+    return None
+
+
+# fmt: off
+_FUSED = {
+    "ABS", "ADD", "COS", "DIV", "ELU", "EXP", "FLOOR", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MINIMUM", "MUL",
+    "NEG", "POW", "RELU", "RELU6", "RELU_N1_TO_1", "SIN", "SQUARE", "SUB", "TANH",
+}
+# fmt: on
+RULES: dict[str, Callable[[Any, Any, Any], str | None]] = {
+    "over_height_and_width": _over_height_and_width,
+    "one_group": _one_group,
+    "not_behind_1x1": _not_behind_1x1,
+}
 """What the lists' "rules" name: an operator to what is wrong with it."""
 
 

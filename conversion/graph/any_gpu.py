@@ -19,5 +19,7 @@ def for_any_gpu(graph: Graph) -> Graph:
     for node in list(graph.nodes.values()):
         if node.op == "pixel_norm":
             # A power of two below 1 / channels is exact as a weight in half precision, and the sum stays below the largest square.
-            norm_as_products(graph, node, share=2.0 ** -ceil(log2(node.shape[-1])))
+            # OpenGL's shader for 1x1 convolutions computes up to four pixels and repeats what follows, and its RSQRT declares a
+            # constant: that does not compile. A dilated one, which for 1x1 is the same, has the general shader of one pixel.
+            norm_as_products(graph, node, share=2.0 ** -ceil(log2(node.shape[-1])), dilation=2)
     return graph

@@ -57,6 +57,18 @@ def test_a_convolution_in_groups(tmp_path):
     assert left_of(written(tmp_path / "x.tflite", make), "OpenGL") == ("1 CONV_2D in groups",)
 
 
+@pytest.mark.parametrize(("dilation", "left"), [(1, ("1 RSQRT behind a 1x1 convolution",)), (2, ())])
+def test_a_root_behind_a_1x1_convolution_does_not_compile(tmp_path, dilation, left):
+    """Seen on Google's own OpenGL back end, on Mesa's llvmpipe: nan redeclared."""
+
+    def make(net):
+        options = {"padding": 0, "strideW": 1, "strideH": 1, "dilationWFactor": dilation, "dilationHFactor": dilation}
+        energy = net.op("CONV_2D", net.x, constant(1, 1, 1, 4), constant(1), options="Conv2D", out=(1, 8, 8, 1), **options)
+        return net.op("RSQRT", net.op("ADD", energy, constant(1), options="Add", out=(1, 8, 8, 1)), out=(1, 8, 8, 1))
+
+    assert left_of(written(tmp_path / "x.tflite", make), "OpenGL") == left
+
+
 def test_the_shipped_float_files_are_taken_by_opengl_once_they_are_converted_again(tmp_path):
     """The norm is products and convolutions; the shipped files are older and have a mean over channels."""
     import conversion
