@@ -90,13 +90,14 @@ class Recipe:
 
 def _float(wide: bool, half_weights: bool) -> Emit:
     def emit(graph: "Graph", tile: tuple[int, int], images: "Sequence[np.ndarray]", in_float: int) -> Emitted:
+        from conversion.graph.any_gpu import for_any_gpu
         from conversion.graph.avx512 import for_wide_vectors
         from conversion.graph.exact_rewrites import rewritten
         from conversion.graph.half_range import within_half_range
         from conversion.graph.to_keras import to_keras
         from conversion.tflite.converter import to_tflite
 
-        safe = within_half_range(rewritten(graph), images)
+        safe = for_any_gpu(within_half_range(rewritten(graph), images))
         return Emitted(to_tflite(to_keras(for_wide_vectors(safe) if wide else safe, *tile), half_weights), {})
 
     return emit

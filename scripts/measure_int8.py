@@ -3,14 +3,17 @@
     python scripts/measure_int8.py --model lkdn-s=INT8.tflite,FLOAT32.tflite [--model ...] [--data Set5 --data Set14] [--photo PHOTO]
 
 A third file, NAME=INT8.tflite,FLOAT32.tflite,INT8.xml, is OpenVINO's own int8 of the network (scripts/nncf_int8.py makes one); OpenVINO
-is left out and named where it is not installed. Milliseconds are of `invoke` alone, minimum / median; "as it is" is the file on disk,
+is left out where it is not installed. Milliseconds are of `invoke` alone, minimum / median; "as it is" is the file on disk,
 "as run" the form that our CPU engine makes of it. With --data the two are compared bit by bit on every tile of every photo, and on
-noise. --photo is upscaled from file to file by `upscale`'s own code.
+noise. --cpu-time takes the processor's time instead of the clock's, which other work on the machine changes less; for one thread.
+--photo is upscaled from file to file by `upscale`'s own code.
 """
 
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -40,8 +43,10 @@ def main(
     rounds: Annotated[int, typer.Option(min=3)] = 40,
     data: Annotated[list[Path] | None, typer.Option()] = None,
     photo: Path | None = None,
+    cpu_time: bool = False,
 ) -> None:
     """Prints Markdown."""
+    clock = time.process_time if cpu_time else time.perf_counter
     networks = {name: [Path(p) for p in paths.split(",")] for name, _, paths in (text.partition("=") for text in model)}
     if any(len(files) not in (2, 3) for files in networks.values()):
         raise ModelError("--model: give NAME=INT8.tflite,FLOAT32.tflite, and OpenVINO's .xml behind them if there is one")
@@ -56,7 +61,7 @@ def main(
     for name, files in networks.items():
         for size in sizes.split(","):
             for count in threads.split(","):
-                _cell(name, files, forms[name], *parse_size(size, "--sizes"), int(count), rounds)
+                _cell(name, files, forms[name], parse_size(size, "--sizes"), int(count), partial(interleaved, rounds=rounds, clock=clock))
     if photo is not None:
         say("\n| network | photo, float32 Mpixel/s | int8 | times |\n|---|---|---|---|\n")
         for name, files in networks.items():
@@ -68,7 +73,8 @@ def _as_run(file: Path) -> Path:
     return file if form is None else place_of_form(form)
 
 
-def _cell(name: str, files: list[Path], form: Path, height: int, width: int, threads: int, rounds: int) -> None:
+def _cell(name: str, files: list[Path], form: Path, size: tuple[int, int], threads: int, timed: Callable) -> None:
+    height, width = size
     rng = np.random.default_rng(0)
     engines = {"float32": litert(files[1], height, width, threads)}
     engines |= {key: litert(path, height, width, threads) for key, path in (("plain", files[0]), ("form", form))}
@@ -78,7 +84,7 @@ def _cell(name: str, files: list[Path], form: Path, height: int, width: int, thr
         )
     if len(files) == 3 and (peer := _openvino(files[2], height, width, threads)) is not None:
         engines["openvino"] = peer
-    times = interleaved({key: engine.go for key, engine in engines.items()}, rounds)
+    times = timed({key: engine.go for key, engine in engines.items()})
     least, middle = ({key: float(kind(values)) for key, values in times.items()} for kind in (np.min, np.median))
     ms = [f"{least[key]:.2f} / {middle[key]:.2f}" if key in times else "-" for key in ("float32", "plain", "form", "openvino")]
 

@@ -37,8 +37,8 @@ def convert(
     values: RangeOption = None,
     order: OrderOption = None,
     made_for: Annotated[
-        Literal["cpu"] | None,
-        typer.Option("--for", help="Of an int8 .tflite. cpu: in the form that XNNPACK takes whole, same numbers; upscale makes it itself."),
+        Literal["cpu", "npu"] | None,
+        typer.Option("--for", help="Of a .tflite, same numbers. cpu: int8 that XNNPACK takes whole, as upscale; npu: no DEPTH_TO_SPACE."),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Of an .onnx: refuse what XNNPACK would run in pieces.")] = False,
 ) -> None:
@@ -51,9 +51,9 @@ def convert(
     foreign_only: dict[str, object] = {"--range": values, "--order": order, "--strict": strict}
     if model.lower().endswith(".tflite") and made_for is not None:
         refuse("a .tflite is only written in another form", tflite_only | network_only | foreign_only | {"--calibration": calibration})
-        from conversion.for_cpu import write_for_cpu
+        from conversion.other_forms import write_form
 
-        typer.echo(write_for_cpu(Path(model), output).as_text())
+        typer.echo(write_form(Path(model), output, made_for).as_text())
         return
     refuse("only a .tflite is written in another form: convert to one first", {"--for": made_for})
     if not model.lower().endswith(".onnx"):

@@ -56,9 +56,9 @@ class Proof:
     halo: int | None
     stride: int
     statistics: dict | None
-    eight_bits: bool = False
-    cpu_form: str | None = None
-    slow: str = ""
+    eight_bits: bool
+    cpu_form: str | None
+    slow: str
 
 
 def prove(path: Path) -> Proof:
@@ -152,7 +152,7 @@ def _read(file: TFLiteFile) -> Proof:
     halo, stride = declared_view(card)
     computed = {tensor.dtype for tensor in file.tensors if not tensor.constant}
     eight_bits = bool(computed & {"int8", "uint8"})
-    return Proof(None, 1, live_bytes_per_pixel(file), halo, stride, statistics if takes_statistics else None, eight_bits)
+    return Proof(None, 1, live_bytes_per_pixel(file), halo, stride, statistics if takes_statistics else None, eight_bits, None, "")
 
 
 def declared_view(card: dict) -> tuple[int | None, int]:

@@ -8,25 +8,34 @@ import numpy as np
 from conversion.graph.ir import Graph, Node
 
 
-def norm_as_products(graph: Graph, node: Node) -> None:
+def norm_as_products(graph: Graph, node: Node, share: float | None = None, dilation: int = 1) -> None:
     """A pixel norm becomes x * rsqrt(energy) and a depthwise 1x1 convolution; energy is a 1x1 convolution of x * x.
 
     Every step can have a scale of its own for each channel, which L2_NORMALIZATION cannot: its integer kernel gives steps
     of 1/128, and the inputs of LKDN's norms are one constant direction to 99 %, so that what varies between pixels is
     two such steps wide. An input that is not centred yet is centred by a 1x1 convolution.
+
+    Args:
+        graph: changed.
+        node: the norm.
+        share: of every square in the energy; gamma makes up for what is not 1 / channels, None for that.
+        dilation: of the energy's convolution, which makes no difference to its values.
     """
     channels = node.shape[-1]
+    share = 1 / channels if share is None else share
     one = (*node.shape[:-1], 1)
     source = node.inputs[0]
     if not node.attrs["centred"]:
         kernel = (np.eye(channels) - 1 / channels).astype(np.float32)[None, None]
         source = _before(graph, node, "centre", "conv2d", [source], node.shape, {"kernel": kernel})
     square = _before(graph, node, "square", "multiply", [source, source], node.shape)
-    mean = {"kernel": np.full((1, 1, channels, 1), 1 / channels, np.float32), "bias": np.array([node.attrs["epsilon"]], np.float32)}
+    epsilon = np.array([node.attrs["epsilon"] * channels * share], np.float32)
+    mean = {"kernel": np.full((1, 1, channels, 1), share, np.float32), "bias": epsilon}
     energy = _before(graph, node, "energy", "conv2d", [square], one, mean)
+    graph.nodes[energy].attrs["dilation"] = dilation
     inverse = _before(graph, node, "rsqrt", "rsqrt", [energy], one)
     unit = _before(graph, node, "unit", "multiply", [source, inverse], node.shape)
-    _become_depthwise(node, unit, node.weights["gamma"], node.weights["beta"])
+    _become_depthwise(node, unit, node.weights["gamma"] * np.float32((channels * share) ** 0.5), node.weights["beta"])
 
 
 def affine_as_depthwise(graph: Graph, node: Node) -> None:

@@ -9,6 +9,7 @@ from conversion.engines.known import remembered_view
 from conversion.engines.proof import declared_view
 from conversion.engines.view import View
 from conversion.gpu.ops import check_gpu
+from conversion.gpu.published import Taker, published_takers
 from conversion.npu.support import NpuSupport, npu_support
 from conversion.tflite.file import Tensor, TFLiteFile, read_tflite
 from conversion.tflite.partitions import cpu_partitions
@@ -46,6 +47,7 @@ class Inspection:
         gpu_compatible: a phone's GPU would take all of it.
         gpu_reasons: why not.
         gpu_table: version and source of the operator table behind the verdict.
+        takers: what OpenGL and makers of NPU compilers publish of its operations.
         npu: whether a Snapdragon's NPU would take all of it; None if that was not asked for.
         halo: real pixels around a tile that it needs, by its card or an earlier run; None if nobody has measured it.
         stride: a tile starts at a multiple of it.
@@ -68,6 +70,7 @@ class Inspection:
     gpu_compatible: bool
     gpu_reasons: tuple[str, ...]
     gpu_table: str
+    takers: tuple[Taker, ...]
     npu: NpuSupport | None
     halo: int | None
     stride: int | None
@@ -93,6 +96,7 @@ class Inspection:
             f"CPU        {self._cpu()}",
             f"GPU        {'compatible' if self.gpu_compatible else 'NOT compatible'} by operator table {self.gpu_table}",
             *(f"GPU        {reason}" for reason in self.gpu_reasons),
+            *(taker.as_text() for taker in self.takers),
             *([f"NPU        {self.npu.as_text()}"] if self.npu else []),
             f"tiles      {self._tiles()}",
         ]
@@ -164,6 +168,7 @@ def inspect_tflite(path: str | Path, npu: bool = False) -> Inspection:
         gpu_compatible=gpu.compatible,
         gpu_reasons=gpu.reasons,
         gpu_table=gpu.table,
+        takers=published_takers(path),
         npu=npu_support(path) if npu and not file.compiled else None,
         halo=view.halo if view else None,
         stride=view.stride if view else None,

@@ -77,7 +77,8 @@ def code_of(model: Any, number: int, version: int) -> int:
     from ai_edge_litert import schema_py_generated as schema
 
     for place, known in enumerate(model.operatorCodes):
-        if (known.builtinCode, known.version, known.customCode) == (number, version, None):
+        # Files of before 2020 have their number in the older field alone, and 0 in the newer one, which is that of ADD.
+        if (max(known.builtinCode, known.deprecatedBuiltinCode), known.version, known.customCode) == (number, version, None):
             return place
     code = schema.OperatorCodeT()
     code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version

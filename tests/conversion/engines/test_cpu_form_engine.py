@@ -9,7 +9,7 @@ from conversion.engines import cpu_form as forms
 from conversion.engines import proof as proofs
 from conversion.engines.cpu import CpuEngine
 from conversion.engines.proof import prove
-from conversion.for_cpu import write_for_cpu
+from conversion.other_forms import write_form
 from conversion.tflite.file import read_tflite
 from conversion.tflite.partitions import cpu_partitions
 from keras_models.system.errors import ConversionError, ModelError
@@ -29,7 +29,7 @@ def file(tmp_path, monkeypatch):
 
 def without_form(path):
     """The engine as it runs the file itself."""
-    return CpuEngine(path, 1, proofs.Proof(True, 1, 100.0, 0, 1, None))
+    return CpuEngine(path, 1, proofs.Proof(True, 1, 100.0, 0, 1, None, True, None, ""))
 
 
 def picture(height=19, width=23):
@@ -77,14 +77,14 @@ def test_without_its_form_a_file_is_run_as_it_is_and_that_is_said(file, tmp_path
     np.testing.assert_array_equal(engine.infer(picture()), without_form(file).infer(picture()))
     assert any("slower" in note for note in engine.notes)
     with pytest.raises(ConversionError, match="slower"):
-        write_for_cpu(file, tmp_path / "y.tflite")
+        write_form(file, tmp_path / "y.tflite", "cpu")
 
 
 def test_the_form_as_a_file(file, tmp_path):
     from conversion.tflite.file import with_metadata
 
     file.write_bytes(with_metadata(file.read_bytes(), {"name": "tiny", "recipe": "int8"}))
-    said = write_for_cpu(file, tmp_path / "y.tflite")
+    said = write_form(file, tmp_path / "y.tflite", "cpu")
     assert (said.before, said.after) == (cpu_partitions(file), 1)
     assert read_tflite(tmp_path / "y.tflite").card == {"name": "tiny", "recipe": "int8", "form": "cpu"}
     assert (tmp_path / "y.json").is_file()
@@ -96,15 +96,27 @@ def test_the_form_as_a_file(file, tmp_path):
 def test_a_file_without_a_better_form_is_refused(tiny_model, tmp_path):
     for name, why in (("random", "does not compute in 8 bits"), ("int8", "takes all")):
         with pytest.raises(ConversionError, match=why):
-            write_for_cpu(tiny_model(name), tmp_path / "y.tflite")
+            write_form(tiny_model(name), tmp_path / "y.tflite", "cpu")
     assert not (tmp_path / "y.tflite").exists()
 
 
 def test_the_command_writes_it_and_refuses_what_does_not_fit(file, tmp_path, capfd, monkeypatch):
     done = run_here(capfd, monkeypatch, "convert", file, "-o", tmp_path / "y.tflite", "--for", "cpu")
-    assert done.returncode == 0 and "1 XNNPACK partitions instead of" in done.stdout and (tmp_path / "y.tflite").is_file()
+    assert done.returncode == 0 and "1 XNNPACK partition instead of" in done.stdout and (tmp_path / "y.tflite").is_file()
     for more in (("--recipe", "int8"), ("--calibration", tmp_path), ("--tile", "8x8")):
         assert more[0] in one_line_error(run_here(capfd, monkeypatch, "convert", file, "-o", tmp_path / "z.tflite", "--for", "cpu", *more))
     assert "--for" in one_line_error(run_here(capfd, monkeypatch, "convert", "lkdn-s", "-o", tmp_path / "z.tflite", "--for", "cpu"))
     assert "converted already" in one_line_error(run_here(capfd, monkeypatch, "convert", file, "-o", tmp_path / "z.tflite"))
     assert not (tmp_path / "z.tflite").exists()
+
+
+def test_a_pixel_shuffle_as_a_transposed_convolution(file, tiny_model, tmp_path):
+    """Of 8 bits and of float32; more than one block size would be the same kernel, larger."""
+    for source in (file, tiny_model("random")):
+        write_form(source, tmp_path / "y.tflite", "npu")
+        names = [operation.name for operation in read_tflite(tmp_path / "y.tflite").operations]
+        assert "DEPTH_TO_SPACE" not in names and "TRANSPOSE_CONV" in names
+        plain, made = CpuEngine(source, 1), CpuEngine(tmp_path / "y.tflite", 1)
+        np.testing.assert_array_equal(made.infer(picture(16, 16)), plain.infer(picture(16, 16)))
+        with pytest.raises(ConversionError, match="no DEPTH_TO_SPACE"):
+            write_form(tmp_path / "y.tflite", tmp_path / "z.tflite", "npu")

@@ -5,7 +5,7 @@ import pytest
 from support.int8_nets import Int8Net
 
 from conversion.tflite import value_tables as tables
-from conversion.tflite.check import parse_checked
+from conversion.tflite.check import packed, parse_checked
 from conversion.tflite.cpu_form import CpuForm, cpu_form
 from conversion.tflite.left_operations import left_by_xnnpack, opened
 
@@ -170,3 +170,15 @@ def test_names_signature_and_card_stay(tmp_path):
     for tensors in ("inputs", "outputs"):
         before, after = ([file.tensors[i] for i in getattr(file, tensors)] for file in (plain, made))
         assert before == after
+
+
+def test_operator_codes_of_old_files_are_read_right(tmp_path):
+    """Their numbers stand in the older field; 0, which is ADD, in the newer one."""
+    net = Int8Net()
+    data = written(net, net.op8("RSQRT", net.x, scale=0.00266018, zero=-128), tmp_path / "x.tflite")
+    old = parse_checked(data, "x")
+    for code in old.operatorCodes:
+        code.builtinCode = 0
+    made = cpu_form(packed(old))
+    assert made.rewritten == 1
+    np.testing.assert_array_equal(result(made.data, noise()), result(data, noise()))
