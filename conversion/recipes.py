@@ -97,8 +97,8 @@ def _float(wide: bool, half_weights: bool) -> Emit:
         from conversion.graph.to_keras import to_keras
         from conversion.tflite.converter import to_tflite
 
-        safe = for_any_gpu(within_half_range(rewritten(graph), images))
-        return Emitted(to_tflite(to_keras(for_wide_vectors(safe) if wide else safe, *tile), half_weights), {})
+        safe = within_half_range(rewritten(graph), images)
+        return Emitted(to_tflite(to_keras(for_wide_vectors(safe) if wide else for_any_gpu(safe), *tile), half_weights), {})
 
     return emit
 

@@ -30,7 +30,7 @@ PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated",
 
 _LARGEST_HALO = 4096
 _LOOPS = {"WHILE", "CALL", "CALL_ONCE"}
-PROOF_VERSION = 5
+PROOF_VERSION = 6
 """Goes up whenever what is checked or learned changes, so that every file is proven anew."""
 
 

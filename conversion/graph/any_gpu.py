@@ -1,6 +1,6 @@
 """A float graph without what some phones' engines lack: the OpenGL back end has no mean over channels, MediaTek's compiler no SQUARE.
 
-Exact, and measured to cost nothing on XNNPACK (docs/speed.md).
+Exact; for the files that phones run. What it costs on XNNPACK stands in docs/speed.md.
 """
 
 from math import ceil, log2
