@@ -72,7 +72,7 @@ STRUCTURED: dict[str, tuple[Maker, ...]] = {
     "npz": (_of("npz_members", 40_000), _of("zip_directory", 300_000)),
     "keras": (_deep_keras, _of("zip_directory", 300_000)),
     # An .onnx may take 4 GiB and two minutes, the fuzzer allows 2 GB and 10 s: sizes stay below.
-    "onnx": (_of("onnx_zeros", 1 << 26), _of("onnx_chain", 1000), _of("onnx_branches", 40)),
+    "onnx": (_of("onnx_zeros", 1 << 26), _of("onnx_chain", 1000), _of("onnx_branches", 20)),
     "tflite": (
         _of("tflite_shapes", 30_000, 30_000),
         _of("tflite_names", 30_000, 1 << 20),

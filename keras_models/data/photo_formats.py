@@ -75,7 +75,7 @@ def photo_format(path: Path) -> str:
         ImageError: no such file, no format of the list, or one that moves.
     """
     try:
-        if path.exists() and not path.is_file():
+        if path.exists() and not path.is_file() and not path.is_dir():
             raise ImageError(f"{path}: no regular file: `upscale -` reads a photo from a pipe, as standard input")
         if not path.is_file():
             raise ImageError(f"{path}: no such image file: check the path")

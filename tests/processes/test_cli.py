@@ -72,7 +72,6 @@ BAD_ARGUMENTS = {
     "text named .png": lambda folder, model: ("upscale", text_named_png(folder), "--model", model),
     "truncated PNG": lambda folder, model: ("upscale", truncated_png(folder), "--model", model),
     "empty folder": lambda folder, model: ("upscale", folder, "--model", model),
-    "output folder missing": lambda folder, model: ("upscale", photo(folder), folder / "no/such/out.png", "--model", model),
     "output under a file": lambda folder, model: ("upscale", photo(folder), photo(folder, "b.png") / "out.png", "--model", model),
     "unknown model": lambda folder, model: ("upscale", photo(folder), "--model", "edsr-x9"),
     "missing model file": lambda folder, model: ("upscale", photo(folder), "--model", "nowhere.tflite"),
