@@ -12,6 +12,7 @@ import onnx
 import pytest
 from support.command_line import one_line_error, run_here
 from support.disks import mounted
+from support.gpu_op_models import Net
 from support.tiny_models import TILE, convert
 
 from conversion.engines.cpu import CpuEngine
@@ -128,13 +129,26 @@ def test_a_float_file_runs_in_half_precision_where_there_is_one(tiny_model):
 @pytest.mark.parametrize("soc", ["sm8350", "sm8635"])
 def test_a_float_file_for_integers_alone_is_refused(soc, tiny_model, tmp_path):
     """On a V68, and on a V73 of the middle class, of whose architecture others have half precision."""
-    from support.gpu_op_models import Net
-
     net = Net((1, 8, 8, 8))
     net.write(tmp_path / "gelu.tflite", net.op("GELU", net.x, options="Gelu"))
     with pytest.raises(ConversionError, match="computes no half precision: convert with `recipe` int8"):
         compile_file(tmp_path / "gelu.tflite", socs_named(soc), tmp_path / "out")
     assert os.listdir(tmp_path) == ["gelu.tflite"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("soc", SOCS.values(), ids=SOCS)
+def test_every_soc_of_the_list_is_what_it_says(soc, plain, tmp_path):
+    """The compiler knows it, the emulation takes its number and architecture, and it has half precision or has not."""
+    assert verify_on_npu(CpuEngine(plain), [soc]).problems == ()
+    net = Net((1, 8, 8, 8))
+    net.write(tmp_path / "gelu.tflite", net.op("GELU", net.x, options="Gelu"))
+    try:
+        made = compile_file(tmp_path / "gelu.tflite", [soc], tmp_path).files
+    except ConversionError as error:
+        assert not soc.half and "no half precision" in str(error)
+    else:
+        assert soc.half and len(made) == 1
 
 
 def test_what_is_left_is_named_and_nothing_is_written(tmp_path):
