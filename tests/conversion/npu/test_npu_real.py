@@ -20,7 +20,7 @@ from conversion.measuring.inspection import inspect_tflite
 from conversion.measuring.verify import verify_tflite
 from conversion.npu.card import card_of, soc_of
 from conversion.npu.compiling import compile_file
-from conversion.npu.context import read_context
+from conversion.npu.context import read_context, write_context_onnx
 from conversion.npu.emulator import emulated
 from conversion.npu.package import QAIRT, why_absent
 from conversion.npu.socs import SOCS, socs_named
@@ -136,6 +136,35 @@ def test_a_float_file_for_integers_alone_is_refused(soc, tiny_model, tmp_path):
     assert os.listdir(tmp_path) == ["gelu.tflite"]
 
 
+def gelu(net):
+    return net.op("GELU", net.x, options="Gelu")
+
+
+def gelu_of_parts(net):
+    """As `conversion.graph.gelu_parts` writes it, less the limit that these values do not need."""
+
+    def times(a, b):
+        return net.op("MUL", a, b, options="Mul")
+
+    square = times(net.x, net.x)
+    slope = net.op("ADD", times(square, np.float32(0.0713548)), np.float32(1.5957691), options="Add")
+    return times(net.x, net.op("LOGISTIC", times(net.x, slope)))
+
+
+@pytest.mark.parametrize(("form", "low", "high"), [(gelu, 1e-3, 3e-3), (gelu_of_parts, -2e-4, 2e-4)])
+def test_the_gelu_of_the_hexagon_is_too_large_and_its_parts_are_not(form, low, high, tmp_path):
+    """What `npu_gelu` is for: the mean error of 32,768 values."""
+    from scipy.special import ndtr
+
+    net = Net((1, 64, 64, 8))
+    net.write(tmp_path / "gelu.tflite", form(net))
+    compile_file(tmp_path / "gelu.tflite", [GEN3])
+    write_context_onnx(read_context(tmp_path / "gelu_SM8650.tflite"), tmp_path / "gelu.onnx")
+    x = (np.random.default_rng(0).standard_normal((1, 64, 64, 8)) * 4).astype(np.float16).astype(np.float32)
+    with emulated(tmp_path / "gelu.onnx", GEN3, "gelu") as run:
+        assert low < float((run(x) - x * ndtr(x)).mean()) < high
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("soc", SOCS.values(), ids=SOCS)
 def test_every_soc_of_the_list_is_what_it_says(soc, plain, tmp_path):
@@ -177,8 +206,6 @@ def test_damaged_files_are_one_line(plain, tmp_path, capfd, monkeypatch):
 def test_a_context_of_another_version_is_one_line(compiled, plain, tmp_path):
     """By its card; and by Qualcomm's library, where no card says so: here a byte of the context's head is another."""
     path = tmp_path / "c.onnx"
-    from conversion.npu.context import write_context_onnx
-
     context = read_context(plain.with_name("tiny_SM8650.tflite"))
     write_context_onnx(context, path)
     with emulated(path, GEN3, "c") as run:
