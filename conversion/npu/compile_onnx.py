@@ -38,7 +38,8 @@ def compile_onnx(path: Path, soc: Soc, target: Path, time_limit_s: float = TIME_
     contexts = sum(node.op_type == CONTEXT for node in made.graph.node)
     if left or contexts != 1:
         names = ", ".join(f"{name} ({count} times)" if count > 1 else name for name, count in left.most_common())
-        pieces = f"{contexts} pieces on the NPU of {soc.name}, left to the CPU: {names or 'nothing'}"
+        parts = f"{contexts} piece{'' if contexts == 1 else 's'}"
+        pieces = f"in {parts} on the NPU of {soc.name}, left to the CPU: {names or 'nothing'}"
         raise ConversionError(f"{path}: {pieces}: convert the network itself with `recipe` w8a16")
     with_card(target, compiled_card(card_of(path), path, soc, "onnxruntime"))
     return len(proto.graph.node)

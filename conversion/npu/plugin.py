@@ -44,6 +44,10 @@ class Taken:
         """All operations, in one piece."""
         return self.taken == self.total > 0 and self.partitions == 1
 
+    def as_text(self) -> str:
+        """How much, in how many pieces."""
+        return f"{self.taken} of {self.total} operations in {self.partitions} piece{'' if self.partitions == 1 else 's'}"
+
 
 def apply_plugin(path: Path, soc: Soc, target: Path, name: Path, time_limit_s: float = TIME_LIMIT_S) -> int:
     """Compiles a file for a SoC; gives the number of its operations, all of which the compiler took.
@@ -66,7 +70,7 @@ def apply_plugin(path: Path, soc: Soc, target: Path, name: Path, time_limit_s: f
         raise ConversionError(f"{name}: the NPU of {soc.name} ({soc.sold_as}) computes no half precision: convert with `recipe` int8")
     if not taken.whole and taken.total:
         left = f"left to the CPU: {', '.join(taken.left) or 'nothing'}"
-        pieces = f"{taken.taken} of {taken.total} operations on the NPU of {soc.name}, in {taken.partitions} pieces, {left}"
+        pieces = f"{taken.as_text()} on the NPU of {soc.name}, {left}"
         raise ConversionError(f"{name}: {pieces}: NPUs take the recipe int8 whole: convert the network itself with `recipe` int8")
     if status or not taken.total:
         refused = _REFUSED.search(said)

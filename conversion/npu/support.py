@@ -48,5 +48,5 @@ def _by_compiler(path: Path) -> NpuSupport:
         return NpuSupport(False, (str(error).removeprefix(f"{path}: "),), by)
     if taken.whole and computes_floats(read_tflite(path)):
         by += " and others with half precision"
-    reasons = () if taken.whole else (f"{taken.taken} of {taken.total} operations in {taken.partitions} pieces", *taken.left)
+    reasons = () if taken.whole else (f"{taken.as_text()}, left: {', '.join(taken.left) or 'nothing'}",)
     return NpuSupport(taken.whole, reasons, by)

@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
 from PIL import Image
-from support.command_line import one_line_error, run, run_here
+from support.command_line import one_line_error, run_here
 from support.gpu_op_models import Net
 from support.networks import randomise
 
@@ -19,6 +19,7 @@ from conversion.graph.ir import Graph, Node
 from conversion.measuring.inspection import inspect_tflite
 from conversion.npu import package
 from conversion.npu.card import soc_of
+from conversion.npu.compiling import compile_file
 from conversion.npu.context import read_context
 from conversion.npu.plugin import _taken
 from conversion.npu.socs import SOCS, socs_named
@@ -114,6 +115,12 @@ def test_soc_list_and_what_is_missing_are_one_line(tmp_path, capfd, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_free_size_is_refused(tiny_model, tmp_path):
+    with pytest.raises(ConversionError, match="free size.*convert it again with `tile`"):
+        compile_file(tiny_model("free_size"), socs_named("sm8650"), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_the_compiler_says_is_counted_and_named(tiny_model):
     """Its words for a file of which it leaves the second operation, twice said, and runs the rest in two pieces."""
     file = read_tflite(tiny_model("int8"))
@@ -145,14 +152,14 @@ def test_a_compiled_file_is_told_from_a_plain_one(tmp_path, tiny_model):
         read_context(path)
 
 
-def test_no_cpu_runs_a_compiled_file_and_its_user_is_told(tmp_path):
+def test_no_cpu_runs_a_compiled_file_and_its_user_is_told(tmp_path, capfd, monkeypatch):
     path = compiled_file(tmp_path / "c.tflite", card={"npu": {"soc": "SM8650"}})
     with pytest.raises(ModelError, match="give the plain file"):
         CpuEngine(path)
     inspected = inspect_tflite(path, npu=True)
     assert inspected.cpu_partitions == 0 and inspected.npu is None and "none: compiled for an NPU" in inspected.as_text()
     for arguments in (("compile", path, "--soc", "sm8650"), ("verify", path), ("verify", path, "--npu")):
-        one_line_error(run(*arguments))
+        one_line_error(run_here(capfd, monkeypatch, *arguments))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from support.command_line import one_line_error, run_here
 from support.disks import mounted
+from support.gpu_op_models import Net
 from support.tiny_models import TILE, convert
 
 from conversion.engines.cpu import CpuEngine
@@ -19,7 +20,7 @@ from conversion.measuring.inspection import inspect_tflite
 from conversion.measuring.verify import verify_tflite
 from conversion.npu.card import card_of, soc_of
 from conversion.npu.compiling import compile_file
-from conversion.npu.context import read_context
+from conversion.npu.context import read_context, write_context_onnx
 from conversion.npu.emulator import emulated
 from conversion.npu.package import QAIRT, why_absent
 from conversion.npu.socs import SOCS, socs_named
@@ -128,13 +129,55 @@ def test_a_float_file_runs_in_half_precision_where_there_is_one(tiny_model):
 @pytest.mark.parametrize("soc", ["sm8350", "sm8635"])
 def test_a_float_file_for_integers_alone_is_refused(soc, tiny_model, tmp_path):
     """On a V68, and on a V73 of the middle class, of whose architecture others have half precision."""
-    from support.gpu_op_models import Net
-
     net = Net((1, 8, 8, 8))
     net.write(tmp_path / "gelu.tflite", net.op("GELU", net.x, options="Gelu"))
     with pytest.raises(ConversionError, match="computes no half precision: convert with `recipe` int8"):
         compile_file(tmp_path / "gelu.tflite", socs_named(soc), tmp_path / "out")
     assert os.listdir(tmp_path) == ["gelu.tflite"]
+
+
+def gelu(net):
+    return net.op("GELU", net.x, options="Gelu")
+
+
+def gelu_of_parts(net):
+    """As `conversion.graph.gelu_parts` writes it, less the limit that these values do not need."""
+
+    def times(a, b):
+        return net.op("MUL", a, b, options="Mul")
+
+    square = times(net.x, net.x)
+    slope = net.op("ADD", times(square, np.float32(0.0713548)), np.float32(1.5957691), options="Add")
+    return times(net.x, net.op("LOGISTIC", times(net.x, slope)))
+
+
+@pytest.mark.parametrize(("form", "low", "high"), [(gelu, 1e-3, 3e-3), (gelu_of_parts, -2e-4, 2e-4)])
+def test_the_gelu_of_the_hexagon_is_too_large_and_its_parts_are_not(form, low, high, tmp_path):
+    """What `npu_gelu` is for: the mean error of 32,768 values."""
+    from scipy.special import ndtr
+
+    net = Net((1, 64, 64, 8))
+    net.write(tmp_path / "gelu.tflite", form(net))
+    compile_file(tmp_path / "gelu.tflite", [GEN3])
+    write_context_onnx(read_context(tmp_path / "gelu_SM8650.tflite"), tmp_path / "gelu.onnx")
+    x = (np.random.default_rng(0).standard_normal((1, 64, 64, 8)) * 4).astype(np.float16).astype(np.float32)
+    with emulated(tmp_path / "gelu.onnx", GEN3, "gelu") as run:
+        assert low < float((run(x) - x * ndtr(x)).mean()) < high
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("soc", SOCS.values(), ids=SOCS)
+def test_every_soc_of_the_list_is_what_it_says(soc, plain, tmp_path):
+    """The compiler knows it, the emulation takes its number and architecture, and it has half precision or has not."""
+    assert verify_on_npu(CpuEngine(plain), [soc]).problems == ()
+    net = Net((1, 8, 8, 8))
+    net.write(tmp_path / "gelu.tflite", net.op("GELU", net.x, options="Gelu"))
+    try:
+        made = compile_file(tmp_path / "gelu.tflite", [soc], tmp_path).files
+    except ConversionError as error:
+        assert not soc.half and "no half precision" in str(error)
+    else:
+        assert soc.half and len(made) == 1
 
 
 def test_what_is_left_is_named_and_nothing_is_written(tmp_path):
@@ -163,8 +206,6 @@ def test_damaged_files_are_one_line(plain, tmp_path, capfd, monkeypatch):
 def test_a_context_of_another_version_is_one_line(compiled, plain, tmp_path):
     """By its card; and by Qualcomm's library, where no card says so: here a byte of the context's head is another."""
     path = tmp_path / "c.onnx"
-    from conversion.npu.context import write_context_onnx
-
     context = read_context(plain.with_name("tiny_SM8650.tflite"))
     write_context_onnx(context, path)
     with emulated(path, GEN3, "c") as run:
