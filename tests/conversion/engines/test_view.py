@@ -10,7 +10,7 @@ from conversion.engines.base import UNBOUNDED_HALO
 from conversion.engines.cpu import CpuEngine
 from conversion.engines.values import Said
 from conversion.engines.view import View, measure_view
-from conversion.upscaling import pipeline
+from conversion.upscaling import planning
 from conversion.upscaling.pipeline import run_filled, upscale_array
 from keras_models.system.errors import MobileSRError, ModelError
 
@@ -74,7 +74,7 @@ def test_what_depends_on_all_of_an_image_sees_all_of_it(name, engine_of, image, 
     whole = engine.run(image)
     assert np.array_equal(upscale_array(image, engine), whole)
     assert np.abs(upscale_array(image, engine, tile=48, halo=32) - whole).max() > 1 / 255, "control: tiles differ"
-    monkeypatch.setattr(pipeline, "WHOLE_MEMORY", 1 << 20)
+    monkeypatch.setattr(planning, "WHOLE_MEMORY", 1 << 20)
     with pytest.raises(MobileSRError, match="looks at the whole image"):
         upscale_array(image, engine)
 
