@@ -30,7 +30,7 @@ PRELOADED = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated",
 
 _LARGEST_HALO = 4096
 _LOOPS = {"WHILE", "CALL", "CALL_ONCE"}
-PROOF_VERSION = 6
+PROOF_VERSION = 7
 """Goes up whenever what is checked or learned changes, so that every file is proven anew."""
 
 
@@ -119,12 +119,16 @@ def prove_here(path: str, proven: dict | None = None, folder: str = "") -> dict:
 
 
 def _needs(file: TFLiteFile, engine: "CpuEngine") -> float:
-    """Bytes for each pixel of a window; where a side is free, the shapes that stand in the file are 1 there and may be anything."""
+    """Bytes for each pixel of a window: by the shapes in the file, which may be anything, and by those that it had when it ran.
+
+    What XNNPACK keeps to itself has the file's shapes even then; such tensors are of no size the second time.
+    """
     needed = live_bytes_per_pixel(file)
     if not engine.resizable:
         return needed
-    shapes = engine.shapes()
-    tensors = tuple(replace(tensor, shape=shapes.get(index, tensor.shape)) for index, tensor in enumerate(file.tensors))
+    shapes, source = engine.shapes(), file.inputs[0]
+    ran = {index: shape for index, shape in shapes.items() if index == source or shape != file.tensors[index].shape}
+    tensors = tuple(replace(tensor, shape=ran.get(index, (0,))) for index, tensor in enumerate(file.tensors))
     return max(needed, live_bytes_per_pixel(replace(file, tensors=tensors)))
 
 

@@ -1,12 +1,17 @@
 """What a foreign .tflite may take after its proof: no loops, and memory counted at the size that runs, not by what stands in the file."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from support.tiny_models import convert
 
+import keras_models
 from conversion.engines.cpu import CpuEngine
 from conversion.engines.proof import prove
 from conversion.tflite.check import packed, parse_checked
+from conversion.tflite.file import read_tflite
+from conversion.tflite.live_bytes import live_bytes_per_pixel
 from keras_models.system.errors import ModelError
 
 CHANNELS = 600
@@ -50,3 +55,10 @@ def test_loops_are_refused(tmp_path):
     (tmp_path / "a.tflite").write_bytes(convert(waiting))
     with pytest.raises(ModelError, match="WHILE is control flow, which may run for ever: convert a network without loops"):
         CpuEngine(tmp_path / "a.tflite", 1)
+
+
+def test_what_xnnpack_keeps_to_itself_is_counted_at_the_files_size():
+    """Proven at another size, its tensors still have the file's shapes: a hundred times the window's, which was once believed."""
+    shipped = Path(keras_models.__file__).parent / "weights/lkdn-s-x4.tflite"
+    proof = prove(shipped)
+    assert proof.resizable and proof.bytes_per_pixel == live_bytes_per_pixel(read_tflite(shipped)) < 4000
