@@ -1,6 +1,5 @@
 """A .tflite of the same numbers in another form, as a file: an int8 file for CPUs, any file for NPUs without DEPTH_TO_SPACE."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,7 @@ from conversion.engines.proof import prove
 from conversion.engines.whole_image import open_engine
 from conversion.tflite.file import read_tflite, with_metadata
 from conversion.tflite.flatbuffer_dedup import with_shared_vectors
-from conversion.tflite.output import check_target
+from conversion.tflite.output import check_target, write_card
 from conversion.tflite.partitions import cpu_partitions
 from conversion.tflite.shuffle_form import without_depth_to_space
 from keras_models.system.atomic_files import atomic_output
@@ -70,8 +69,7 @@ def write_form(source: Path, target: str | Path, made_for: MadeFor) -> OtherForm
         if not np.array_equal(_of_noise(source), _of_noise(scratch)):
             raise ConversionError(f"{source}: its form for {made_for.upper()}s gives other numbers: use it as it is")
     if card is not None:
-        with atomic_output(target.with_suffix(".json")) as beside:
-            beside.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+        write_card(card, target)
     return OtherForm(target, made_for, len(data), cpu_partitions(source), cpu_partitions(target))
 
 

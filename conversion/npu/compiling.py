@@ -1,6 +1,5 @@
 """Compiling a .tflite or .onnx for Snapdragons: one file a SoC beside the plain one, wholly for the NPU or not at all."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from conversion.npu.card import card_of
 from conversion.npu.package import LICENCE, QAIRT
 from conversion.npu.plugin import TIME_LIMIT_S
 from conversion.npu.socs import Soc
+from conversion.tflite.output import write_card
 from keras_models.system.atomic_files import atomic_output, make_folder
 from keras_models.system.digest import sha256_of
 
@@ -130,6 +130,5 @@ def _written(path: Path, folder: Path, soc: Soc, compiled: Path, operations: int
     target = folder / f"{path.stem}_{soc.name}{path.suffix}"
     with atomic_output(target) as scratch:
         shutil.copyfile(compiled, scratch)
-    with atomic_output(target.with_suffix(".json")) as scratch:
-        scratch.write_text(json.dumps(card_of(compiled), indent=1, sort_keys=True) + "\n")
+    write_card(card_of(compiled) or {}, target)
     return CompiledFile(soc.name, soc.sold_as, str(target), target.stat().st_size, operations)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from conversion.onnx.graph import OnnxGraph, OnnxNode
+from conversion.onnx.graph import OnnxGraph
 
 _REDUCTIONS = {"ReduceL2": "Mul", "ReduceSumSquare": "Mul", "ReduceL1": "Abs"}
 """Norm -> what is done to every element before they are summed."""
@@ -132,8 +132,3 @@ def cancel_transposes(graph: OnnxGraph) -> int:
         graph.tidy()
         count += 1
     return count
-
-
-def nodes_of(graph: OnnxGraph, op: str) -> list[OnnxNode]:
-    """The nodes of an operation, as they stand now."""
-    return [node for node in graph.nodes if node.op == op]

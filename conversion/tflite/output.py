@@ -71,11 +71,11 @@ def write_tflite(
         written = with_metadata(data, card.as_json())
         temporary.write_bytes(with_shared_vectors(written) if compact else written)
     if card_beside:
-        write_card(card, target)
+        write_card(card.as_json(), target)
     return card
 
 
-def write_card(card: Card, target: Path) -> None:
+def write_card(card: dict, target: Path) -> None:
     """Writes the card beside `target`, with the ending .json."""
     with atomic_output(target.with_suffix(".json")) as beside:
-        beside.write_text(json.dumps(card.as_json(), indent=1, sort_keys=True) + "\n")
+        beside.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
