@@ -61,6 +61,8 @@ class Recipe:
         needs_photos: it is fitted to photos, and to nothing else.
         contract: what its files are held to.
         max_error: largest difference to the network that a file may have, outputs in [0, 1]; None: `psnr` judges.
+        rounding: share of each of an image's values by which it may move; a network whose
+            result moves by more than `max_error` then may differ by as much.
         psnr: dB to the network on photograph-like images that a file must have; None: `max_error` judges.
         onnx_error: largest difference of a converted foreign .onnx; None: `psnr` judges.
         converts_onnx: foreign files can be converted so.
@@ -80,6 +82,7 @@ class Recipe:
     needs_photos: bool = False
     contract: Contract = Contract()
     max_error: float | None = None
+    rounding: float = 0.0
     psnr: float | None = None
     onnx_error: float | None = None
     converts_onnx: bool = False
@@ -151,6 +154,7 @@ RECIPES: dict[str, Recipe] = {
             "Float weights and arithmetic, shaped for computers' wide vectors.",
             _float(wide=True, half_weights=False),
             max_error=2e-5,
+            rounding=2.0**-19,  # sixteen steps; SPAN's files differ by five at most, LKDN's by one
             onnx_error=1e-4,
             converts_onnx=True,
             takes=frozenset({"whole_image", "allow_overflow"}),
@@ -160,6 +164,7 @@ RECIPES: dict[str, Recipe] = {
             "Half-precision weights, which halve the file; for phones' GPUs.",
             _float(wide=False, half_weights=True),
             max_error=2e-2,  # weights of 11 bits; one pixel in millions may move by a grey level or two
+            rounding=2.0**-10,  # one step
             onnx_error=2e-2,
             converts_onnx=True,
             half_weights=True,

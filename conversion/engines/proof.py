@@ -121,14 +121,15 @@ def prove_here(path: str, proven: dict | None = None, folder: str = "") -> dict:
 def _needs(file: TFLiteFile, engine: "CpuEngine") -> float:
     """Bytes for each pixel of a window: by the shapes in the file, which may be anything, and by those that it had when it ran.
 
-    What XNNPACK keeps to itself has the file's shapes even then; such tensors are of no size the second time.
+    What XNNPACK keeps to itself has the file's shapes even then; such tensors are of no size the second time. LiteRT's own
+    scratch tensors come after the file's.
     """
     needed = live_bytes_per_pixel(file)
     if not engine.resizable:
         return needed
     shapes, source = engine.shapes(), file.inputs[0]
-    ran = {index: shape for index, shape in shapes.items() if index == source or shape != file.tensors[index].shape}
-    tensors = tuple(replace(tensor, shape=ran.get(index, (0,))) for index, tensor in enumerate(file.tensors))
+    ran = [shapes[index] if index == source or shapes[index] != tensor.shape else (0,) for index, tensor in enumerate(file.tensors)]
+    tensors = tuple(replace(tensor, shape=shape) for tensor, shape in zip(file.tensors, ran, strict=True))
     return max(needed, live_bytes_per_pixel(replace(file, tensors=tensors)))
 
 

@@ -3,23 +3,23 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import log10
 from pathlib import Path
 
 import numpy as np
 
-from conversion.calibration_images import photo_like_images, synthetic_images
+from conversion.calibration_images import synthetic_images
 from conversion.engines.base import UNBOUNDED_HALO
 from conversion.engines.colours import TOLERANCE, Colours
 from conversion.engines.cpu import CpuEngine
 from conversion.engines.values import LUMA, NOTHING_SAID, Said
 from conversion.gpu.verify import GpuVerdict, verify_on_gpu
+from conversion.measuring.agreement import measure_agreement
 from conversion.measuring.inspection import Inspection, inspect_tflite
 from conversion.npu.socs import Soc
 from conversion.npu.verdict import NpuVerdict
 from conversion.npu.verify import verify_on_npu
 from conversion.recipes import RECIPES, Recipe, recipe_named
-from conversion.source import ModelLike, ModelSource
+from conversion.source import ModelLike
 from conversion.tflite.half_range import measure_half_range
 from keras_models.system.errors import ConversionError, ModelError
 
@@ -33,10 +33,12 @@ class Verification:
     Attributes:
         file: the .tflite.
         against: the model it was compared with, None if none was given.
-        max_error: largest absolute difference to it (outputs clipped to [0, 1]), None if not compared.
+        max_error: largest absolute difference to it (outputs clipped to [0, 1]) on the built-in image that comes nearest to what
+            is allowed there, None if not compared.
         psnr: dB to it on built-in images that are as sharp as photographs can be, None if not compared.
         quantized: 8-bit or 16-bit integers are in it; such a file is judged by `psnr`, others by `max_error`.
-        tolerance: what `max_error` may be at most, or `psnr` at least.
+        tolerance: what `max_error` may be at most on that image, or `psnr` at least. A network that amplifies rounding may differ
+            by as much as the file's own result moves with its image's last bits (`conversion.measuring.agreement`).
         cpu_partitions: pieces that XNNPACK runs it in.
         half_max: largest intermediate, None for integer files.
         half_tensor: the tensor that reaches it.
@@ -103,7 +105,7 @@ class Verification:
         return f"{self.halo} pixels around them, from multiples of {self.stride}"
 
     def _bound(self) -> str:
-        return f"wanted {self.tolerance:g} dB or more" if self.quantized else f"allowed {self.tolerance:g}"
+        return f"wanted {self.tolerance:g} dB or more" if self.quantized else f"allowed {self.tolerance:.2g}"
 
 
 def verify_tflite(
@@ -144,16 +146,13 @@ def verify_tflite(
     integers = {"int8", "uint8", "int16"} & {*inspection.dtypes, *inspection.weights_bytes}
     recipe = recipe_of(inspection)
     half = None if integers & {*inspection.dtypes} else measure_half_range(path, _as_taken(engine, images))
-    error, psnr = (None, None) if against is None else _difference(engine, against, images, outputs)
+    agreement = None if against is None else measure_agreement(engine, against, recipe, images, outputs)
     finite = all(np.isfinite(y).all() for y in outputs)
     problems = []
     if not finite:
         problems.append("an output is not finite")
     problems += _wrong_colours(colours, engine.said)
-    if psnr is not None and recipe.psnr is not None and not psnr >= recipe.psnr:
-        problems.append(f"only {psnr:.1f} dB to {against}")
-    if error is not None and recipe.max_error is not None and not error <= recipe.max_error:
-        problems.append(f"differs from {against} by {error:.2g}")
+    problems += agreement.problems(recipe) if agreement else []
     if half is not None and not half.safe:
         problems.append(f"{len(half.over)} intermediates leave half precision: NaN on a phone GPU")
     if inspection.cpu_partitions != 1 and not integers:  # some of TFLite's integer kernels have no XNNPACK form: slower, not wrong
@@ -168,11 +167,11 @@ def verify_tflite(
     problems += on_npu.problems if on_npu else []
     return Verification(
         file=str(path),
-        against=None if against is None else ModelSource.of(against).label,
-        max_error=error,
-        psnr=psnr,
+        against=agreement.against if agreement else None,
+        max_error=agreement.max_error if agreement else None,
+        psnr=agreement.psnr if agreement else None,
         quantized=recipe.psnr is not None,
-        tolerance=recipe.psnr or recipe.max_error or 0.0,
+        tolerance=recipe.psnr or (agreement.allowed if agreement else recipe.max_error) or 0.0,
         cpu_partitions=inspection.cpu_partitions,
         half_max=half.largest if half else None,
         half_tensor=half.tensor if half else None,
@@ -216,17 +215,3 @@ def recipe_of(inspection: Inspection) -> Recipe:
     if {"int8", "uint8"} & kinds:
         return RECIPES["int8" if {"int8", "uint8"} & {*inspection.dtypes} else "weight_only_int8"]
     return RECIPES["float16" if "float16" in inspection.weights_bytes else "float32"]
-
-
-def _difference(engine: CpuEngine, against: ModelLike, images: list[np.ndarray], outputs: list[np.ndarray]) -> tuple[float, float]:
-    """Largest difference over the images, whose outputs are known, and PSNR in dB over photograph-like ones."""
-    other = ModelSource.of(against).predictor(engine.threads)
-    if other.scale != engine.scale:
-        raise ModelError(f"{engine.path} is x{engine.scale}, {against} is x{other.scale}: compare models of one scale")
-
-    def difference(image: np.ndarray, output: np.ndarray) -> np.ndarray:
-        return np.clip(other.run(image[0]), 0, 1) - np.clip(output, 0, 1)
-
-    largest = max(float(np.abs(difference(image, output)).max()) for image, output in zip(images, outputs))
-    mse = float(np.mean([np.square(difference(i, engine.run(i[0]))).mean() for i in photo_like_images(*engine.tile)]))
-    return largest, -10 * log10(max(mse, 1e-20))
