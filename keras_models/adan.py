@@ -89,26 +89,25 @@ class Adan(keras.optimizers.Optimizer):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One variable's update; `_steps` already counts this step."""
-        dtype = variable.dtype
-        lr, g = ops.cast(learning_rate, dtype), ops.cast(gradient, dtype)
-        b1, b2, b3 = self.betas
-        steps = ops.cast(self._steps, dtype)
-        c1, c2, c3 = (_bias_correction(b, steps) for b in self.betas)
         slot = self._get_variable_index(variable)
-        m, v, n, previous = (slots[slot] for slots in (self._m, self._v, self._n, self._previous))
-
-        d = ops.where(ops.equal(self._steps, 1), ops.zeros_like(g), g - previous)
-        new_m = b1 * m + (1 - b1) * g
-        new_v = b2 * v + (1 - b2) * d
-        new_n = b3 * n + (1 - b3) * ops.square(g + b2 * d)
-        denominator = ops.sqrt(new_n) / ops.sqrt(c3) + self.epsilon
-        step = (lr / c1) * new_m / denominator + (lr * b2 / c2) * new_v / denominator
-        for state, value in ((m, new_m), (v, new_v), (n, new_n), (previous, g)):
+        states = [variable, *(slots[slot] for slots in (self._m, self._v, self._n, self._previous))]
+        values = self._updated(ops.cast(gradient, variable.dtype), learning_rate, *states)
+        for state, value in zip(states, values, strict=True):
             self.assign(state, value)
-        if self.no_prox:
-            self.assign(variable, variable * (1 - lr * self.decay) - step)
-        else:
-            self.assign(variable, (variable - step) / (1 + lr * self.decay))
+
+    def _updated(self, g: Any, learning_rate: Any, p: Any, m: Any, v: Any, n: Any, previous: Any) -> tuple[Any, Any, Any, Any, Any]:
+        """p, m, v, n and previous after the step; all are of one shape and dtype, and each element is for itself."""
+        lr, steps = ops.cast(learning_rate, g.dtype), ops.cast(self._steps, g.dtype)
+        b1, b2, b3 = self.betas
+        c1, c2, c3 = (_bias_correction(b, steps) for b in self.betas)
+        d = ops.where(ops.equal(self._steps, 1), ops.zeros_like(g), g - previous)
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * d
+        n = b3 * n + (1 - b3) * ops.square(g + b2 * d)
+        denominator = ops.sqrt(n) / ops.sqrt(c3) + self.epsilon
+        step = (lr / c1) * m / denominator + (lr * b2 / c2) * v / denominator
+        p = p * (1 - lr * self.decay) - step if self.no_prox else (p - step) / (1 + lr * self.decay)
+        return p, m, v, n, g
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
@@ -125,8 +124,38 @@ class Adan(keras.optimizers.Optimizer):
         return [g if g is None else g * ops.cast(factor, g.dtype) for g in grads]
 
     def _backend_update_step(self, grads: list, trainable_variables: list, learning_rate: Any) -> None:
+        """All variables as one vector: the rule is one of elements, and a network has hundreds of small variables."""
         self._steps.assign_add(1)
-        super()._backend_update_step(grads, trainable_variables, learning_rate)
+        if _on_several_devices():
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        for dtype in dict.fromkeys(variable.dtype for variable in trainable_variables):
+            chosen = [pair for pair in zip(grads, trainable_variables, strict=True) if pair[1].dtype == dtype]
+            self._update_as_one([gradient for gradient, _ in chosen], [variable for _, variable in chosen], learning_rate)
+
+    def _update_as_one(self, grads: Sequence[Any], variables: Sequence[Any], learning_rate: Any) -> None:
+        """`update_step` of variables of one dtype."""
+        slots = [self._get_variable_index(variable) for variable in variables]
+        states = [variables, *([of[slot] for slot in slots] for of in (self._m, self._v, self._n, self._previous))]
+        values = self._updated(ops.cast(_joined(grads), variables[0].dtype), learning_rate, *map(_joined, states))
+        ends = np.cumsum([math.prod(variable.shape) for variable in variables])[:-1].tolist()
+        for group, value in zip(states, values, strict=True):
+            parts = ops.split(value, ends) if ends else [value]
+            for state, part in zip(group, parts, strict=True):
+                self.assign(state, part if len(state.shape) == 1 else ops.reshape(part, state.shape))
+
+
+def _joined(tensors: Sequence[Any]) -> Any:
+    return ops.concatenate([tensor if len(tensor.shape) == 1 else ops.reshape(tensor, (-1,)) for tensor in tensors])
+
+
+def _on_several_devices() -> bool:
+    """TensorFlow's strategies update each variable where its copies are."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return tf.distribute.has_strategy()
 
 
 def _bias_correction(beta: float, steps: Any) -> Any:
