@@ -134,6 +134,22 @@ class ModelSource:
             raise ModelError(f"{option}: {self.label} takes RGB in 0..1, only .tflite and .onnx files may take other values: leave it out")
         return replace(self, said=Said(range, order))
 
+    def check_there(self) -> "ModelSource":
+        """Itself, before anything slow is begun.
+
+        Raises:
+            ModelError: a file that is not there, and no name either.
+
+        Example:
+            >>> from conversion import ModelSource
+            >>> ModelSource.of("lkdn-s").check_there().kind
+            'preset'
+        """
+        named = self.preset is not None or self.published is not None or self.memory is not None
+        if not named and (self.path is None or not self.path.is_file()):
+            raise ModelError(f"{self.label}: no such preset or file: `mobile-sr models` lists the names")
+        return self
+
     @property
     def name(self) -> str:
         """Of the preset, the published weights, the network or the file's stem."""

@@ -43,8 +43,10 @@ def convert(
     strict: Annotated[bool, typer.Option("--strict", help="Of an .onnx: refuse what XNNPACK would run in pieces.")] = False,
 ) -> None:
     """Convert a network to TFLite, safe in half precision or quantized, and write its card beside it; or export it to ONNX."""
+    from conversion.source import ModelSource
     from keras_models.system.quiet import import_keras
 
+    ModelSource.of(model).check_there()
     size = None if tile is None else parse_size(tile)
     network_only: dict[str, object] = {"--whole-image": whole_image, "--float-tensors": float_tensors, "--npu-gelu": npu_gelu}
     tflite_only: dict[str, object] = {"--recipe": recipe, "--tile": tile, "--android": android, "--allow-overflow": allow_overflow}

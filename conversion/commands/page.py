@@ -21,9 +21,6 @@ def page(
     ] = None,
 ) -> None:
     """Write one self-contained page that upscales photos in any browser, offline, with a choice of models."""
-    from keras_models.system.quiet import import_keras
-
-    import_keras()
     from conversion.webpage.build import write_page
 
     typer.echo(write_page(models, output, packages).as_text())

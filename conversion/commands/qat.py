@@ -31,8 +31,10 @@ def qat(
     size = parse_size(tile)
     settings = settings_for(**{name: value for name, value in given.items() if value is not None})
 
+    from conversion.source import ModelSource
     from keras_models.system.quiet import import_keras
 
+    ModelSource.of(model).check_there()
     import_keras()
     from conversion.commands.training_progress import progress_listener
     from conversion.quantization.qat.run import QatRun, quantize

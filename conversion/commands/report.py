@@ -18,8 +18,11 @@ def report(
 ) -> None:
     """Write one self-contained page: before and after, quality, recipes, operations, GPU verdict, curves, model card."""
     from conversion.commands.progress import progress_bar
+    from conversion.source import ModelSource
     from keras_models.system.quiet import import_keras
 
+    for model in models:
+        ModelSource.of(model).check_there()
     import_keras()
     from conversion.measuring.report.build import write_report
 

@@ -65,7 +65,7 @@ def write_page(
     target = Path(target)
     if target.suffix.lower() not in (".html", ".htm"):
         raise OutputError(f"{target}: the page must end in .html: give -o upscale.html")
-    twice = [name for name, count in Counter(ModelSource.of(model).title for model in models).items() if count > 1]
+    twice = [name for name, count in Counter(ModelSource.of(model).check_there().title for model in models).items() if count > 1]
     if twice:
         raise ModelError(
             f"{twice[0]}: given twice, or two files of this name: a page tells models apart by name"

@@ -14,6 +14,7 @@ from conversion.source import ModelSource
 from conversion.tflite.file import read_tflite
 from conversion.tflite.retile import at_tile
 from keras_models.system.errors import ModelError
+from keras_models.system.quiet import import_keras
 
 WINDOW = 256
 """Side of the network's input, photo pixels: with a halo of 32 a photo takes half the time of 128 (docs/page.md)."""
@@ -64,6 +65,7 @@ def page_model(model: str, window: int = WINDOW) -> PageModel:
     label = source.title
     if source.kind == "tflite" and source.path is not None:
         return _from_tflite(label, source.path, window)
+    import_keras()
     from conversion.convert_model import convert
 
     with tempfile.TemporaryDirectory() as scratch:
