@@ -11,7 +11,7 @@ def benchmark_training(
     preset: Annotated[str, typer.Argument(help="Network.")] = "lkdn-s-x4",
     batch: Annotated[int, typer.Option(help="Patches a step.")] = 16,
     patch: Annotated[int, typer.Option(help="Side of a patch, low-resolution pixels.")] = 32,
-    degradation: Annotated[str, typer.Option(help="bicubic or real.")] = "bicubic",
+    degradation: Annotated[str, typer.Option(help="bicubic, real or photo.")] = "bicubic",
     precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = "float32",
     cache: Annotated[Path | None, typer.Option(help="Folder for the photos' cache; default ~/.cache/mobile-sr.")] = None,
 ) -> None:

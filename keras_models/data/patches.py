@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_models.data.data_parallel import own_rows
-from keras_models.data.degradation import degrade
+from keras_models.data.degradation import DEGRADATIONS, degrade
 from keras_models.data.photo_set import Photo, PhotoSet
 from keras_models.system.errors import TrainingError
 
@@ -26,7 +26,7 @@ class Patches(keras.utils.PyDataset):
         seed: of the whole run.
         start: step of the first batch.
         stop: step after the last batch.
-        degradation: "bicubic" (the pairs as they are) or "real" (the low-res side is made anew by `real_photos`).
+        degradation: "bicubic" (the pairs as they are), or one of `DEGRADATIONS` (the low-res side is made anew by `degrade`).
 
     Raises:
         TrainingError: no photo is large enough, or an unknown degradation.
@@ -36,8 +36,8 @@ class Patches(keras.utils.PyDataset):
         self, photos: PhotoSet, batch: int, patch: int, seed: int = 0, start: int = 0, stop: int = 1, degradation: str = "bicubic"
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
-        if degradation not in ("bicubic", "real"):
-            raise TrainingError(f"degradation {degradation!r}: give bicubic or real")
+        if degradation != "bicubic" and degradation not in DEGRADATIONS:
+            raise TrainingError(f"degradation {degradation!r}: give one of bicubic, {', '.join(DEGRADATIONS)}")
         self.scale, self.batch, self.patch, self.seed = photos.scale, batch, patch, seed
         self.start, self.stop, self.degradation = start, stop, degradation
         self.photos = [p for p in photos.photos if min(p.low.shape[:2]) >= patch]
@@ -79,8 +79,8 @@ class Patches(keras.utils.PyDataset):
         for i in range(self.batch):
             photo = self.photos[min(int(np.searchsorted(self._share, rng.random(), "right")), len(self.photos) - 1)]
             low[i], high[i] = self._cut(photo, rng)
-            if self.degradation == "real":
-                low[i] = degrade(high[i], self.scale, rng)
+            if self.degradation != "bicubic":
+                low[i] = degrade(high[i], self.scale, rng, DEGRADATIONS[self.degradation])
         return low.astype(np.float32) / np.float32(255), high.astype(np.float32) / np.float32(255)
 
     def _cut(self, photo: Photo, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

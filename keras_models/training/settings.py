@@ -28,7 +28,7 @@ class Settings:
         start: model to take the first weights from ("" for fresh ones).
         teacher: model whose outputs are an extra target ("" for none).
         teacher_share: share of the teacher in the loss, 0 to 1.
-        degradation: "bicubic", or "real": blur, noise and JPEG on the low-resolution side.
+        degradation: "bicubic"; "real" or "photo": much or little blur, noise and JPEG on the low-resolution side.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         seed: of the first weights and of all patches.
         interval: steps between checkpoints, log rows and validations.
@@ -82,7 +82,7 @@ CHOICES = {
     "loss": ("l1", "mse"),
     "schedule": ("constant", "cosine", "wsd"),
     "form": ("training", "deploy"),
-    "degradation": ("bicubic", "real"),
+    "degradation": ("bicubic", "real", "photo"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }
 

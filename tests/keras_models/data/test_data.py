@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_models.data.bicubic import shrink
-from keras_models.data.degradation import degrade, gaussian_kernel
+from keras_models.data.degradation import DEGRADATIONS, _jpeg, degrade, gaussian_kernel
 from keras_models.data.patches import Patches
 from keras_models.data.photo_set import load_photos
 from keras_models.data.read_rgb import read_rgb
@@ -228,6 +228,21 @@ def test_real_photos_are_worse_than_bicubic_and_repeatable():
     np.testing.assert_array_equal(low, degrade(high, 4, np.random.default_rng(0)))
     errors = [np.abs(degrade(high, 4, np.random.default_rng(i)).astype(int) - shrink(high, 4)).mean() for i in range(20)]
     assert min(errors) > 0.5 and np.std(errors) > 1
+
+
+def test_photo_degradation_is_milder_and_leaves_a_quarter_clean():
+    high = np.asarray(Image.fromarray(picture(0, 12, 12)).resize((96, 96), Image.Resampling.BICUBIC))
+    clean = shrink(high, 4).astype(int)
+    errors = {name: [np.abs(degrade(high, 4, np.random.default_rng(i), DEGRADATIONS[name]) - clean).mean() for i in range(60)]
+              for name in ("real", "photo")}  # fmt: skip
+    assert 8 <= sum(error == 0 for error in errors["photo"]) <= 22 and min(errors["real"]) > 0
+    assert np.mean(errors["photo"]) < 0.5 * np.mean(errors["real"])
+
+
+def test_jpeg_blocks_begin_anywhere():
+    """A network may not learn where in a patch they begin: with all else equal, their borders move."""
+    low = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    assert np.array_equal(_jpeg(low, 30, 0, 0), _jpeg(low, 30, 0, 0)) and not np.array_equal(_jpeg(low, 30, 0, 0), _jpeg(low, 30, 5, 3))
 
 
 def test_blur_kernels_sum_to_one_and_turn():
