@@ -1,32 +1,20 @@
 """Writing photos fed row by row, and atomically: a finished file appears under its name, or nothing does."""
 
 import contextlib
-import struct
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from conversion.upscaling.embedding import (
-    forget_tiff_resolution,
-    jpeg_head,
-    put_exif_into_webp,
-    with_gain_map_told,
-    write_jpeg,
-)
-from conversion.upscaling.exif_block import without_orientation
-from conversion.upscaling.images import ImageKind, vips_reason
+from conversion.upscaling.encoders import DEFAULT_QUALITY, Encoding, EncodingError, encoding
+from conversion.upscaling.images import ImageKind
 from conversion.upscaling.named_colours import hdr_name
 from conversion.upscaling.photo_metadata import Metadata
 from conversion.upscaling.png_stream import PngStream
 from keras_models.data.photo_formats import ENDINGS
-from keras_models.system.atomic_files import atomic_output, scratch_file
+from keras_models.system.atomic_files import atomic_output
 from keras_models.system.errors import ImageError
-
-if TYPE_CHECKING:
-    import pyvips
 
 FORMATS = {
     **{
@@ -40,11 +28,8 @@ FORMATS = {
 """Ending of an output's name -> its format."""
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "avif": ".avif"}
 """Format -> the ending that outputs get."""
-DEFAULT_QUALITY = {"jpeg": 92, "webp": 90, "avif": 80}
 _LARGEST_SIDE = {"png": 2**31 - 1, "jpeg": 65500, "webp": 16383, "tiff": 2**31 - 1, "avif": 16384}
-_AVIF_SPEED = 6
 _MOST_AVIF_PIXELS = 50_000_000  # 2 GB: 96 million were measured to take 3.7
-_PNG_ROWS = 64
 
 
 class RowWriter(Protocol):
@@ -88,22 +73,12 @@ def writing(
                 png = PngStream(file, kind, metadata)
                 yield png
                 png.close()
-        else:
-            # libvips cannot be fed rows, but it streams a PNG; raw samples it would map into memory as a
-            # whole.
-            with scratch_file(target) as stored:
-                with stored.open("wb") as file:
-                    png = PngStream(file, kind, level=0)
-                    yield png
-                    png.close()
-                try:
-                    _save(stored, part, image_format, kind, metadata, quality, size)
-                except _encoder_errors() as error:
-                    reason = vips_reason(error)
-                    raise ImageError(
-                        f"{target}: {image_format} cannot be written ({reason}): make room or choose "
-                        "another `format`"
-                    ) from error
+            return
+        try:
+            with encoding(part, kind, Encoding(image_format, metadata, quality, size)) as png:
+                yield png
+        except EncodingError as error:
+            raise ImageError(f"{target}: {image_format} cannot be written ({error}): make room or choose another `format`") from error
 
 
 def check_writable(
@@ -154,141 +129,3 @@ def check_writable(
         raise ImageError(
             f"{target}: {side} pixels are more than {image_format} can hold ({limit}): choose `format` png"
         )
-
-
-def _save(
-    stored: Path,
-    part: Path,
-    image_format: str,
-    kind: ImageKind,
-    metadata: Metadata,
-    quality: int | None,
-    size: tuple[int, int] | None,
-) -> None:
-    """Resample the rows that lie in an uncompressed PNG, and encode them into `part`."""
-    from conversion.upscaling.libvips import pyvips
-
-    image = pyvips.Image.pngload(bytes(stored), access="sequential", fail_on="error")
-    if size is not None:
-        image = _resample(image, kind, size)
-        kind = replace(kind, width=size[0], height=size[1])
-    quality = quality or DEFAULT_QUALITY.get(image_format)
-    if image_format == "png":
-        _save_png(image, part, kind, metadata)
-        return
-    if kind.depth == 16 and image_format != "tiff":
-        image, kind = _to_8_bits(image, kind), replace(kind, depth=8)
-    profile = metadata.profile_for(kind.colours)
-    image = _with_blocks(image, profile, metadata)
-    if kind.colours == 1 and profile and image_format in ("webp", "avif"):  # which know no grey
-        image = image.icc_transform("srgb", embedded=True)
-    if image_format == "jpeg":
-        _save_jpeg(image, part, metadata, quality)
-    elif image_format == "webp":
-        image.webpsave(bytes(part), Q=quality, keep="icc:xmp")
-        if metadata.exif:
-            put_exif_into_webp(part, metadata.exif, kind.width, kind.height, kind.alpha)
-    elif image_format == "avif":
-        _save_avif(image, part, kind, metadata, quality)
-    else:
-        large = kind.width * kind.height * kind.bands * kind.depth // 8 > 3 << 30
-        image.tiffsave(
-            bytes(part),
-            compression="deflate",
-            level=1,
-            predictor="horizontal",
-            bigtiff=large,
-            keep="icc:xmp:iptc",
-        )
-        if metadata.resolution is None:
-            forget_tiff_resolution(part)
-
-
-def _with_blocks(image: "pyvips.Image", profile: bytes | None, metadata: Metadata) -> "pyvips.Image":
-    """The image as libvips' savers take its metadata from."""
-    from conversion.upscaling.libvips import pyvips
-
-    across, down = metadata.resolution or (1.0, 1.0)
-    image = image.copy(xres=across, yres=down)
-    for name in image.get_fields():
-        if name.endswith("-data"):
-            image.remove(name)
-    for name, block in (
-        ("icc-profile-data", profile),
-        ("xmp-data", metadata.xmp),
-        ("iptc-data", metadata.iptc),
-    ):
-        if block:
-            image.set_type(pyvips.GValue.blob_type, name, block)
-    return image
-
-
-def _save_png(image: "pyvips.Image", part: Path, kind: ImageKind, metadata: Metadata) -> None:
-    """A resampled picture, by bands of rows, with the writer that all PNGs are written with."""
-    from conversion.upscaling.libvips import pyvips
-
-    region = pyvips.Region.new(image)
-    with part.open("wb") as file:
-        png = PngStream(file, kind, metadata)
-        for top in range(0, kind.height, _PNG_ROWS):
-            rows = min(_PNG_ROWS, kind.height - top)
-            png.write(
-                np.frombuffer(region.fetch(0, top, kind.width, rows), kind.dtype).reshape(
-                    rows, kind.width, kind.bands
-                )
-            )
-        png.close()
-
-
-def _save_jpeg(image: "pyvips.Image", part: Path, metadata: Metadata, quality: int | None) -> None:
-    if metadata.gain_map is None:
-        head = jpeg_head(metadata)
-        write_jpeg(part, head, lambda target: image.jpegsave_target(target, Q=quality, keep="icc"))
-        return
-    if image.bands == 1:  # which Ultra HDR does not know
-        image = image.colourspace("srgb")
-        image.remove("icc-profile-data")
-    metadata.gain_map.put_on(image)
-    part.write_bytes(with_gain_map_told(image.uhdrsave_buffer(Q=quality, keep="icc:gainmap"), metadata))
-
-
-def _save_avif(
-    image: "pyvips.Image", part: Path, kind: ImageKind, metadata: Metadata, quality: int | None
-) -> None:
-    """With Pillow, which writes EXIF as it is given; the encoder wants the whole picture in any case."""
-    from PIL import Image
-
-    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[image.bands]
-    profile = bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
-    # Pillow writes EXIF anew if it has an orientation, and fails where it is odd; without one it is written
-    # as it is.
-    exif = metadata.exif and without_orientation(metadata.exif)
-    blocks = {"icc_profile": profile, "exif": exif, "xmp": metadata.xmp}
-    with Image.frombuffer(
-        mode, (kind.width, kind.height), image.write_to_memory(), "raw", mode, 0, 1
-    ) as picture:
-        given = {name: block for name, block in blocks.items() if block}
-        picture.save(part, "AVIF", quality=quality, subsampling="4:4:4", speed=_AVIF_SPEED, **given)
-
-
-def _encoder_errors() -> tuple[type[Exception], ...]:
-    from conversion.upscaling.libvips import pyvips
-
-    return pyvips.Error, ValueError, MemoryError, RuntimeError, SyntaxError, struct.error
-
-
-def _resample(image: "pyvips.Image", kind: ImageKind, size: tuple[int, int]) -> "pyvips.Image":
-    """Resample by Lanczos, with colour weighted by opacity."""
-    source_format = image.format
-    if kind.alpha:
-        image = image.premultiply(max_alpha=kind.white)
-    image = image.resize(size[0] / kind.width, vscale=size[1] / kind.height, kernel="lanczos3")
-    if kind.alpha:
-        image = image.unpremultiply(max_alpha=kind.white)
-        image = image.rint()
-    return image.cast(source_format)
-
-
-def _to_8_bits(image: "pyvips.Image", kind: ImageKind) -> "pyvips.Image":
-    # 65535 / 257 = 255: rounded to the nearest, where a shift by 8 bits would round down.
-    return (image / 257).rint().cast("uchar").copy(interpretation="b-w" if kind.colours == 1 else "srgb")

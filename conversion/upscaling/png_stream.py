@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from typing import BinaryIO
+from typing import Protocol
 
 import numpy as np
 
@@ -17,14 +17,21 @@ _FILTER_UP = 2
 _SLICE_BYTES = 1 << 20
 
 
+class Sink(Protocol):
+    """Where a PNG goes: a file open for binary writing, or what takes bytes as one does."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take all of it."""
+
+
 class PngStream:
     """Writes a PNG of 8 or 16 bits and 1 to 4 channels as its rows arrive, from top to bottom."""
 
-    def __init__(self, file: BinaryIO, kind: ImageKind, metadata: Metadata | None = None, level: int = 1) -> None:
+    def __init__(self, file: Sink, kind: ImageKind, metadata: Metadata | None = None, level: int = 1) -> None:
         """Write the header and the metadata.
 
         Args:
-            file: where to write, open for binary writing; it is not closed here.
+            file: where to write; it is not closed here.
             kind: size and channels of the PNG.
             metadata: written before the pixels.
             level: zlib's; 0 stores the rows uncompressed.
