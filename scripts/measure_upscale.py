@@ -1,6 +1,6 @@
 """What `upscale` costs beyond pure inference: its time against that of its own tiles' inference alone, interleaved.
 
-    python scripts/measure_upscale.py MODEL.tflite PHOTO [ROUNDS]
+    python scripts/measure_upscale.py MODEL.tflite PHOTO [ROUNDS] [--ending .jpg]
 
 Prints seconds of both and the ratio of the medians; the engine, its threads and the windows are the same in both.
 """
@@ -21,7 +21,7 @@ from conversion.upscaling.pipeline import upscale_file
 from conversion.upscaling.planning import plan_file
 
 
-def main(model: Path, photo: Path, rounds: Annotated[int, typer.Argument(min=1)] = 3) -> None:
+def main(model: Path, photo: Path, rounds: Annotated[int, typer.Argument(min=1)] = 3, ending: str = ".png") -> None:
     """Prints one line a round, then the ratio."""
     engine = CpuEngine(model)
     reader = ImageReader(photo)
@@ -32,7 +32,7 @@ def main(model: Path, photo: Path, rounds: Annotated[int, typer.Argument(min=1)]
     with tempfile.TemporaryDirectory() as folder:
         for i in range(rounds):
             pure.append(_seconds(lambda: [engine.run(window) for _ in plan]))
-            whole.append(_seconds(lambda i=i: upscale_file(photo, Path(folder) / f"{i}.png", engine)))
+            whole.append(_seconds(lambda i=i: upscale_file(photo, Path(folder) / f"{i}{ending}", engine)))
             sys.stdout.write(f"{len(plan)} tiles of {plan.window}: inference {pure[-1]:.2f} s, upscale {whole[-1]:.2f} s\n")
             sys.stdout.flush()
     sys.stdout.write(f"ratio of the medians {np.median(whole) / np.median(pure):.3f}\n")
