@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def benchmark(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=".tflite files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=".tflite files; here .onnx files too.")],
     threads: Annotated[str, typer.Option(help="CPU threads to try, such as 1,2.")] = "1",
     gpu: Annotated[bool, typer.Option("--gpu", help="The GPU too, in half and in single precision, at the file's own tile.")] = False,
     runs: Annotated[int, typer.Option(help="Timed runs of each setting.")] = 20,
@@ -32,7 +32,7 @@ def benchmark(
     json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
     csv_output: Annotated[Path | None, typer.Option("--csv", help="Write CSV to this file.")] = None,
 ) -> None:
-    """Measure time and memory of .tflite files, here or on a phone."""
+    """Measure time and memory of .tflite and .onnx files here, or of .tflite files on a phone."""
     from conversion.commands.results import give
     from conversion.engines.values import Said
     from keras_models.system.atomic_files import atomic_output

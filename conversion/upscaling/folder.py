@@ -87,13 +87,19 @@ def photos_under(folder: Path, leave_out: Path | None = None) -> Listing:
 
 def _outputs(inputs: tuple[Path, ...], source: Path, target: Path, suffix: str) -> list[Path]:
     """Name the outputs: a.jpg becomes a.png, but where a.tif lies beside it they become a.jpg.png and
-    a.tif.png.
+    a.tif.png, and A.jpg beside a.jpg becomes a.jpg.2.png.
     """
     short = [target / photo.relative_to(source).with_suffix(suffix) for photo in inputs]
     # Compared without case: on many file systems A.png and a.png are one file.
     count = Counter(str(path).casefold() for path in short)
     long = [target / photo.relative_to(source).with_name(photo.name + suffix) for photo in inputs]
-    names = [few if count[str(few).casefold()] == 1 else many for few, many in zip(short, long)]
+    names: list[Path] = []
+    given: Counter[str] = Counter()
+    for few, many in zip(short, long):
+        name = few if count[str(few).casefold()] == 1 else many
+        given[str(name).casefold()] += 1
+        number = given[str(name).casefold()]
+        names.append(name if number == 1 else name.with_name(f"{name.stem}.{number}{suffix}"))
     twice = [name for name, number in Counter(str(path).casefold() for path in names).items() if number > 1]
     if twice:
         raise ImageError(f"{source}: several inputs would become {twice[0]}: rename one of them")

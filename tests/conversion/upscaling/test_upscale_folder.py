@@ -196,3 +196,14 @@ def test_command_module_is_light():
 
 def test_missing_input(command):
     assert "no such file or folder" in str(command(Path("/nowhere/a.png")).exception)
+
+
+def test_names_that_differ_in_case_alone_stop_nothing(nearest_engine, tmp_path):
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("IMG.jpg", "img.jpg", "img.png", "img.JPG"):
+        save_pillow(source / name, smooth(20, 20))
+    report = upscale_folder(source, target, nearest_engine, TILES)
+    assert not report.failed and len(report.done) == 4
+    assert tree(target) == ["IMG.jpg.png", "img.JPG.2.png", "img.jpg.3.png", "img.png.png"]
+    assert len({name.casefold() for name in tree(target)}) == 4  # on a file system that knows no case they are four files too
