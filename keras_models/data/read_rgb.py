@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ _DECODERS = {
     "gif": "GIF",
     "heif": "AVIF",
 }
+_PNG_CHANNELS = {2: 3, 4: 2, 6: 4}
+"""Colour type of a PNG -> samples of a pixel, where they are more than one."""
+_MOST_DEFLATED = 1032
 _AV1 = (b"av1C", b"avif")
 _ORIENTATION, _BITS, _PHOTOMETRIC = 0x0112, 258, 262
 _TURNS = {
@@ -106,7 +110,17 @@ def _open(path: Path, kind: str) -> Image.Image:
     image = Image.open(path, formats=[_DECODERS[kind]])
     if kind == "tiff":
         _refuse_layout(path, image.mode)
+    if kind == "png":
+        _refuse_hollow_png(path)
     return image
+
+
+def _refuse_hollow_png(path: Path) -> None:
+    """Deflate unpacks a byte to 1,032 at most: a small file that names millions of pixels is known to end early."""
+    with path.open("rb") as file:
+        width, height, depth, colour = struct.unpack_from(">IIBB", file.read(26), 16)
+    if height * (width * depth * _PNG_CHANNELS.get(colour, 1) // 8) > _MOST_DEFLATED * path.stat().st_size:
+        raise ValueError(f"{width}x{height} pixels are more than its {path.stat().st_size:,} bytes can hold")
 
 
 def _refuse_layout(path: Path, mode: str) -> None:

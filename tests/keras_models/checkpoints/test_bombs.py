@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from PIL import Image
 from support.command_line import one_line_error, run
 from support.tiny_models import FakeEngine, nearest
 
@@ -25,7 +26,7 @@ from conversion.upscaling.images import ImageReader
 from conversion.upscaling.pipeline import UpscaleOptions
 from keras_models.checkpoints.hdf5_copy import copy_weights
 from keras_models.checkpoints.state_dict import read_state
-from keras_models.data.read_rgb import opened_photo
+from keras_models.data.read_rgb import opened_photo, read_rgb
 from keras_models.system import sandbox as isolation
 from keras_models.system.errors import ConversionError, ImageError, MobileSRError, ModelError
 from keras_models.system.processes import python_module
@@ -367,3 +368,16 @@ def test_a_tflite_without_operations(tiny_model, tmp_path):
     model.subgraphs[0].tensors = None
     (tmp_path / "empty.tflite").write_bytes(packed(model))
     assert "damaged" in refusal(check_gpu, tmp_path / "empty.tflite", kind=ModelError)
+
+
+def test_a_png_of_more_pixels_than_its_bytes_can_hold(tmp_path):
+    """A kilobyte that names 47 million pixels takes seconds and 200 MB before it is found to end early."""
+    flat, hollow = tmp_path / "flat.png", tmp_path / "hollow.png"
+    Image.new("L", (3000, 3000)).save(flat, compress_level=9)
+    data = bytearray(flat.read_bytes())
+    struct.pack_into(">II", data, 16, 3000, 15000)
+    struct.pack_into(">I", data, 29, zlib.crc32(data[12:29]))
+    hollow.write_bytes(data)
+    assert read_rgb(flat).shape == (3000, 3000, 3)  # as dense as deflate can be
+    with pytest.raises(ImageError, match=r"hollow.png: .*3000x15000 pixels are more than its [\d,]+ bytes can hold"):
+        read_rgb(hollow)
