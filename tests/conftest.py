@@ -8,6 +8,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     one_each = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS")
     os.environ |= dict.fromkeys(one_each, "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# JAX compiles each small network for itself: half of the time of its tests went into making code quick that runs once.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
