@@ -1,9 +1,12 @@
 """What `upscale` asks of an engine: a super-resolution network that runs on a window of an image."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
+
+from keras_models.system.errors import ModelError
 
 if TYPE_CHECKING:
     from conversion.engines.whole_image import Window
@@ -18,6 +21,24 @@ depends on a pixel's place in the window."""
 
 WHOLE_MEMORY = 4 << 30
 """Bytes that a network may take for a window, and one that can only run on whole images for these."""
+
+_LOOKING = 400
+"""Bytes a pixel of a window that it takes to measure how a network looks at an image, on a dozen images at a time."""
+_LEAST_LOOKED_AT = 128
+"""Sides of that window, where a file's own are smaller and can be changed."""
+
+
+def refuse_large_window(path: Path, tile: tuple[int, int]) -> None:
+    """Refuses a file whose own window is so large that already its images would fill the memory, whatever the network takes.
+
+    Raises:
+        ModelError: it is.
+    """
+    if _LOOKING * max(tile[0], _LEAST_LOOKED_AT) * max(tile[1], _LEAST_LOOKED_AT) > WHOLE_MEMORY:
+        raise ModelError(
+            f"{path}: its window of {tile[0]}x{tile[1]} pixels is too large to be looked at in {WHOLE_MEMORY >> 30} GiB: convert the "
+            "network again with a smaller `tile`"
+        )
 
 
 class Engine(Protocol):

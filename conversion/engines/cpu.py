@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conversion.engines.base import refuse_large_window
 from conversion.engines.colours import Colours
 from conversion.engines.cpu_form import place_of_form
 from conversion.engines.known import Viewing, colours_of, view_of
@@ -73,6 +74,7 @@ class CpuEngine(Viewing):
         self.scale, self.tile, self.channels = _super_resolution_shapes(
             self.path, self._interpreter, self._input["index"], self._output["index"]
         )
+        refuse_large_window(self.path, self.tile)
         self._window = self.tile
         self.input_dtype = np.dtype(self._input["dtype"])
         self.output_dtype = np.dtype(self._output["dtype"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from conversion.engines.base import refuse_large_window
 from conversion.engines.colours import Colours
 from conversion.engines.known import Viewing, colours_of, view_of
 from conversion.engines.onnx_proof import failure, open_session, prove_onnx
@@ -46,6 +47,7 @@ class OnnxEngine(Viewing):
         self.scale, self.tile, self.channels = self._proof.scale, self._proof.tile, self._proof.channels
         self.resizable, self.multiple = self._proof.resizable, self._proof.multiple
         self.bytes_per_pixel = self._proof.bytes_per_pixel
+        refuse_large_window(self.path, self.tile)
         self._session = open_session(self.path, self.threads)
         self._thread = ThreadPoolExecutor(1, "onnxruntime")
 

@@ -254,7 +254,7 @@ def build_student(settings: Settings) -> tuple[Student, keras.Model]:
     if settings.start:
         _take_weights(network, settings.start)
     student.schedule = WarmUpDecay(settings.lr, settings.steps, settings.schedule, settings.warmup, settings.decay)
-    student.compile(optimizer=_optimizer(settings, student.schedule), jit_compile=compiles_with_xla())
+    student.compile(optimizer=optimizer_for(settings, student.schedule), jit_compile=compiles_with_xla())
     student.build((None, None, None, 3))
     student.optimizer.build(student.trainable_variables)
     return student, averaged
@@ -274,11 +274,12 @@ def compiles_with_xla() -> bool:
     return keras.backend.backend() == "jax"
 
 
-def _optimizer(settings: Settings, schedule: WarmUpDecay) -> keras.optimizers.Optimizer:
+def optimizer_for(settings: Settings, rate: WarmUpDecay | float) -> keras.optimizers.Optimizer:
+    """The optimizer that the settings name, which averages the weights, at a rate or a schedule of rates."""
     average: dict[str, Any] = {"use_ema": True, "ema_momentum": settings.ema}
     if settings.optimizer == "adan":
-        return Adan(schedule, settings.betas, **average)
-    return keras.optimizers.Adam(schedule, *settings.betas, epsilon=1e-8, **average)
+        return Adan(rate, settings.betas, **average)
+    return keras.optimizers.Adam(rate, *settings.betas, epsilon=1e-8, **average)
 
 
 def _in_form(network: keras.Model, settings: Settings) -> keras.Model:

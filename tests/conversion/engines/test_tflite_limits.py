@@ -7,6 +7,8 @@ import pytest
 from support.tiny_models import convert
 
 import keras_models
+from conversion.engines import base
+from conversion.engines.base import refuse_large_window
 from conversion.engines.cpu import CpuEngine
 from conversion.engines.proof import prove
 from conversion.tflite.check import packed, parse_checked
@@ -62,3 +64,26 @@ def test_what_xnnpack_keeps_to_itself_is_counted_at_the_files_size():
     shipped = Path(keras_models.__file__).parent / "weights/lkdn-s-x4.tflite"
     proof = prove(shipped)
     assert proof.resizable and proof.bytes_per_pixel == live_bytes_per_pixel(read_tflite(shipped)) < 4000
+
+
+def test_a_window_whose_images_alone_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    """A kilobyte whose input was 524,304 pixels high took 15 GB: a dozen images of its size are made to see how it looks at them."""
+
+    def nearest(image):
+        import tensorflow as tf
+
+        return {"upscaled": tf.nn.depth_to_space(tf.concat([image] * 4, -1), 2)}
+
+    path = tmp_path / "a.tflite"
+    path.write_bytes(convert(nearest, (1, 256, 16, 3)))
+    for bytes_a_pixel, refused in ((399, True), (401, False)):
+        monkeypatch.setattr(base, "WHOLE_MEMORY", bytes_a_pixel * 256 * 128)
+        if refused:
+            with pytest.raises(ModelError, match="its window of 256x16 pixels is too large to be looked at"):
+                CpuEngine(path, 1)
+        else:
+            assert CpuEngine(path, 1).tile == (256, 16)
+    monkeypatch.undo()
+    refuse_large_window(path, (3000, 3000))
+    with pytest.raises(ModelError, match="in 4 GiB"):
+        refuse_large_window(path, (524304, 16))

@@ -1,0 +1,142 @@
+"""Many training steps in one call of a JAX device: nothing goes back and forth between them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_models.training.device_photos import DevicePhotos, cut
+from keras_models.training.online_fold import OnlineFold
+from keras_models.training.run import build_student, optimizer_for
+from keras_models.training.settings import Settings
+from keras_models.training.student import Student
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to compute the same step.
+
+    Attributes:
+        precision: "float32" or "mixed_bfloat16".
+        shifted: depthwise convolutions as sums of shifted pictures, whose gradient some libraries for GPUs compute better.
+        steps: in a call.
+    """
+
+    precision: str = "float32"
+    shifted: bool = False
+    steps: int = 32
+
+
+class DeviceSteps:
+    """A network under training on JAX' first device.
+
+    Args:
+        settings: what to train; their schedule is not used, since the rate is given with every call.
+        form: how the step is computed.
+        photos: on the device.
+
+    Attributes:
+        form: as given.
+        student: the network, whose variables are stale between `take` and `give`.
+        averaged: the float32 network that `give` puts the averaged weights into.
+    """
+
+    def __init__(self, settings: Settings, form: Form, photos: DevicePhotos) -> None:
+        import jax
+
+        self.form, self._settings = form, settings
+        self.student, self.averaged = build_student(replace(settings, precision=form.precision, schedule="constant", warmup=0, decay=0))
+        self.student.compile(optimizer=optimizer_for(settings, settings.lr))
+        self.student.build((None, None, None, 3))
+        self.student.optimizer.build(self.student.trainable_variables)
+        if form.shifted:
+            shift_depthwise(self.student)
+        self._rate = next(i for i, v in enumerate(self.student.optimizer.variables) if v is self.student.optimizer._learning_rate)
+        self._calls = jax.jit(partial(_many, self.student, photos, settings, self._rate), static_argnums=3, donate_argnums=0)
+        self.take()
+
+    @property
+    def variables(self) -> list:
+        """The network's and the optimizer's, of a checkpoint."""
+        return [*self.student.network.variables, *self.student.optimizer.variables]
+
+    def take(self) -> None:
+        """The state is what the student's variables are."""
+        student = self.student
+        variables = (student.trainable_variables, student.non_trainable_variables, student.optimizer.variables)
+        self._state: Any = tuple([v.value + 0 for v in group] for group in variables)
+
+    def give(self) -> None:
+        """The student's variables, and the average's, are what the state is."""
+        student = self.student
+        groups = (student.trainable_variables, student.non_trainable_variables, student.optimizer.variables)
+        for variables, values in zip(groups, self._state, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        for target, source in zip(self.averaged.variables, student.averages(), strict=True):
+            target.assign(source)
+
+    def run(self, rate: float, first: int) -> float:
+        """Makes `form.steps` steps.
+
+        Args:
+            rate: of learning.
+            first: number of the first step, from which with the seed all chance comes.
+
+        Returns:
+            The mean loss.
+        """
+        self._state, loss = self._calls(self._state, np.float32(rate), np.int32(first), self.form.steps)
+        return float(loss)
+
+
+def _many(student: Student, photos: DevicePhotos, settings: Settings, at: int, state: Any, rate: Any, first: Any, steps: int) -> tuple:
+    import jax
+    import jax.numpy as jnp
+
+    def one(state: Any, step: Any) -> tuple:
+        key = jax.random.fold_in(jax.random.key(settings.seed), step)
+        low, high = cut(photos, key, settings.batch, settings.patch)
+        trained, rest, optimizer = state
+
+        def loss(trained: Any) -> tuple:
+            output, after = student.stateless_call(trained, rest, low, training=True)
+            return student.compute_loss(low, high, output), after
+
+        (value, rest), gradients = jax.value_and_grad(loss, has_aux=True)(trained)
+        optimizer = [*optimizer[:at], jnp.asarray(rate, optimizer[at].dtype), *optimizer[at + 1 :]]
+        trained, optimizer = student.optimizer.stateless_apply(optimizer, gradients, trained)
+        return (list(trained), list(rest), list(optimizer)), value
+
+    state, losses = jax.lax.scan(one, tuple(map(list, state)), first + jnp.arange(steps))
+    return state, losses.mean()
+
+
+def shift_depthwise(student: Student) -> None:
+    """Changes how the depthwise convolutions of a student compute, not what; it is for training alone and is not saved."""
+    network = student._forward.deploy if isinstance(student._forward, OnlineFold) else student.network
+    for layer in network._flatten_layers(include_self=False):
+        stride_one = getattr(layer, "strides", None) == (1, 1) and layer.padding == "same"
+        if isinstance(layer, keras.layers.DepthwiseConv2D) and stride_one and layer.depth_multiplier == 1:
+            layer.call = _shifted_call(layer)
+
+
+def _shifted_call(layer: keras.layers.DepthwiseConv2D) -> Callable[[Any], Any]:
+    def call(x: Any) -> Any:
+        ops, dilation = keras.ops, layer.dilation_rate[0]
+        kernel = ops.cast(layer.kernel, layer.compute_dtype)
+        taps, margin = kernel.shape[0], kernel.shape[0] // 2 * dilation
+        height, width = x.shape[1:3]
+        padded = ops.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+        parts = (
+            padded[:, i * dilation : i * dilation + height, j * dilation : j * dilation + width] * kernel[i, j, :, 0]
+            for i in range(taps)
+            for j in range(taps)
+        )
+        y = sum(parts, start=ops.zeros((), x.dtype))
+        return y + ops.cast(layer.bias, layer.compute_dtype) if layer.use_bias else y
+
+    return call
