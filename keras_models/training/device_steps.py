@@ -27,7 +27,7 @@ class Form:
 
     precision: str = "float32"
     shifted: bool = False
-    steps: int = 32
+    steps: int = 1
 
 
 class DeviceSteps:
@@ -55,7 +55,9 @@ class DeviceSteps:
         if form.shifted:
             shift_depthwise(self.student)
         self._rate = next(i for i, v in enumerate(self.student.optimizer.variables) if v is self.student.optimizer._learning_rate)
-        self._calls = jax.jit(partial(_many, self.student, photos, settings, self._rate), static_argnums=3, donate_argnums=0)
+        # The photos are an argument: what a compiled function closes over, gigabytes here, becomes a part of its code.
+        self._photos = photos
+        self._calls = jax.jit(partial(_many, self.student, settings, self._rate), static_argnums=4, donate_argnums=0)
         self.take()
 
     @property
@@ -89,11 +91,11 @@ class DeviceSteps:
         Returns:
             The mean loss.
         """
-        self._state, loss = self._calls(self._state, np.float32(rate), np.int32(first), self.form.steps)
+        self._state, loss = self._calls(self._state, self._photos, np.float32(rate), np.int32(first), self.form.steps)
         return float(loss)
 
 
-def _many(student: Student, photos: DevicePhotos, settings: Settings, at: int, state: Any, rate: Any, first: Any, steps: int) -> tuple:
+def _many(student: Student, settings: Settings, at: int, state: Any, photos: DevicePhotos, rate: Any, first: Any, steps: int) -> tuple:
     import jax
     import jax.numpy as jnp
 

@@ -21,6 +21,8 @@ from keras_models.system.errors import TrainingError
 
 CONFIG = "train.toml"
 """What the command line writes here first: the run's options, to give the same command again."""
+LOG = "go.log"
+"""What a packed run (scripts/packed_go.py) said."""
 LOG_FIELDS = ("step", "seconds", "loss", "lr", "val_psnr_y")
 
 
@@ -50,7 +52,7 @@ class RunFiles:
             names = {path.name for path in self.folder.iterdir()}
         except OSError as error:
             raise TrainingError(f"{self.folder}: cannot be used as a folder ({error.strerror}): give another `out`") from None
-        if names and not names & {CONFIG, "run.json", "last.npz", "lock"}:
+        if names and not names & {CONFIG, LOG, "run.json", "last.npz", "lock"}:
             raise TrainingError(f"{self.folder}: holds files that are not a training run's: give a new folder as `out`")
 
     def read(self) -> Checkpoint | None:

@@ -76,7 +76,7 @@ def runs_go_on(photos, folder):
     ticks = iter(range(10**6))
     said = []
     results = [
-        train_for(40, SETTINGS, photos, folder / "run", photos, said.append, [Form(steps=1)], lambda: float(next(ticks))) for _ in range(2)
+        train_for(40, SETTINGS, photos, folder / "run", photos, said.append, [Form()], lambda: float(next(ticks))) for _ in range(2)
     ]
     found["steps"] = [result.steps for result in results]
     found["said"] = said

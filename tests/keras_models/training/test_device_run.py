@@ -30,7 +30,7 @@ def test_patches_are_places_of_the_photos_and_their_pairs(found):
 
 
 def test_many_steps_in_a_call_are_those_of_keras(found):
-    assert found["moved"] > 5e-3
+    assert found["moved"] > 1e-3  # four steps of Adam at that rate
     assert max(found["weights"], found["averages"]) < 1e-6
 
 
