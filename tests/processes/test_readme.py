@@ -34,7 +34,7 @@ NOT_RUN = {
     r"pytest\b": "it is what runs this test",
     r"(python -m )?(pip|venv)\b": "tests/processes/test_wheel.py makes a wheel and runs it in a bare environment",
     r"mobile-sr (compile\b|verify .*--npu\b)|python scripts/measure_npu\.py": "takes the extra `npu`; tests/conversion/npu, with it",
-    r"python scripts/pack_run\.py": "it downloads wheels; docs/packed-run.md says how it was rehearsed",
+    r"python scripts/pack_run\.py|python3 \w+/go\.py": "it downloads wheels; docs/packed-run.md says how it was rehearsed",
     r"mobile-sr .*--adb\b": "needs a phone; tests/conversion/measuring/test_benchmark_phone.py plays one",
 }
 """Commands that no test here runs, and why; their flags are checked all the same."""
