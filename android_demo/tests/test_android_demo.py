@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
 DEMO = Path(__file__).resolve().parent.parent
 POM = {"m": "http://maven.apache.org/POM/4.0.0"}
@@ -196,3 +197,23 @@ def test_everything_that_can_be_verified_here():
     result = subprocess.run([DEMO / "check.sh"], env={**os.environ, "PYTHON": sys.executable}, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-5000:]
     assert "all good" in result.stdout
+
+
+@pytest.mark.slow
+def test_the_gpu_library_computes_what_ships_on_opengl_and_no_other_picture(tmp_path):
+    if not (DEMO / "apk/target/test-classes").is_dir():
+        pytest.skip("run android_demo/check.sh first")
+    if not list(Path("/usr/lib").glob("x86_64-linux-gnu/libGLESv2.so.2")):
+        pytest.skip("no software OpenGL: run android_demo/setup.sh --gpu")
+    shipped = DEMO / "library/src/main/assets/models"
+    card = min(json.loads((shipped / "models.json").read_text())["models"], key=lambda card: card["tile"])
+    for name in (card["file"], *card["golden"].values()):
+        shutil.copyfile(shipped / name, tmp_path / name)
+    (tmp_path / "models.json").write_text(json.dumps({"schema": 1, "models": [card]}))
+    run = [DEMO / "tools/check_gpu.sh", tmp_path, "opengl"]
+    good = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert re.search(r"on OPENGL: Passed\(.* operations taken: (\d+) of \1 in 1$", good.stdout, re.M), good.stdout
+    ImageOps.invert(Image.open(tmp_path / card["golden"]["output"])).save(tmp_path / card["golden"]["output"])
+    wrong = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1 and "Different(" in wrong.stderr, wrong.stdout + wrong.stderr
