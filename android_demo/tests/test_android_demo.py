@@ -137,6 +137,14 @@ def test_what_play_and_gradle_ask_for():
         assert rules in (DEMO / "tools/build_apk.sh").read_text(), "the same rules shrink the APK that is made here"
 
 
+def test_any_window_and_the_system_s_way_back():
+    """What target 36 enforces on large screens and for the way back: no screen asks for an orientation or size, none catches "back"."""
+    manifest = (DEMO / "app/src/main/AndroidManifest.xml").read_text()
+    assert not re.search(r"screenOrientation|resizeableActivity|maxAspectRatio|enableOnBackInvokedCallback", manifest)
+    for path in (DEMO / "app/src/main").rglob("*.kt"):
+        assert not re.search(r"onBackPressed|KEYCODE_BACK|requestedOrientation", path.read_text()), path
+
+
 def test_gradlew_runs_only_what_it_has_checked():
     properties = (DEMO / "gradle/wrapper/gradle-wrapper.properties").read_text()
     assert re.search(r"^distributionSha256Sum=[0-9a-f]{64}$", properties, re.M)
