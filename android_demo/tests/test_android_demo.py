@@ -20,7 +20,7 @@ DEMO = Path(__file__).resolve().parent.parent
 POM = {"m": "http://maven.apache.org/POM/4.0.0"}
 ANDROID = "{http://schemas.android.com/apk/res/android}"
 STRINGS = DEMO / "app/src/main/res/values/strings.xml"
-SHARED_NAMES = ("kotlin", "coroutines", "junit", "tflite", "tflite-gpu-api", "min-sdk", "target-sdk", "version-code", "version-name")
+SHARED_NAMES = ("kotlin", "coroutines", "junit", "work", "tflite", "tflite-gpu-api", "min-sdk", "target-sdk", "version-code", "version-name")
 
 
 def pom_properties() -> dict[str, str]:
@@ -39,7 +39,7 @@ def test_gradle_and_maven_agree_on_versions():
 def test_gradle_knows_the_modules_and_flavours_that_were_built():
     settings = (DEMO / "settings.gradle.kts").read_text()
     modules = re.findall(r'":([\w-]+)"', settings)
-    assert modules == ["core", "library", "app"]
+    assert modules == ["core", "library", "downloads", "app"]
     maven = [entry.text for entry in ElementTree.parse(DEMO / "pom.xml").getroot().findall("m:modules/m:module", POM)]
     assert set(modules) <= set(maven)
     assert set(maven) - set(modules) == {"litert-jvm"}, "only the stand-in for tests is unknown to Gradle"
@@ -183,7 +183,13 @@ def test_ten_lines_of_the_readme_are_the_ones_that_were_compiled():
 def test_other_apps_can_live_beside_it():
     manifest = (DEMO / "app/src/main/AndroidManifest.xml").read_text()
     assert 'android:authorities="${applicationId}.results"' in manifest
-    assert "INTERNET" not in manifest + (DEMO / "library/src/main/AndroidManifest.xml").read_text()
+
+
+def test_the_network_is_asked_for_by_the_downloads_alone_and_nothing_here_uses_them():
+    asking = [path for path in DEMO.glob("*/src/*/AndroidManifest.xml") if "INTERNET" in path.read_text()]
+    assert asking == [DEMO / "downloads/src/main/AndroidManifest.xml"]
+    for script in DEMO.glob("*/build.gradle.kts"):
+        assert ":downloads" not in script.read_text(), script
 
 
 def test_the_readme_shows_pictures_of_the_test_run_only():
