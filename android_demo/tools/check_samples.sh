@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Type-checks what no test here can run, against Google's own classes: samples/compose (with the Compose compiler) and downloads/src/worker.
-# After `mvn test`; fetches 30 MB. The whole of it runs in an app only.
+# Type-checks what no test here can run, against the real classes: samples/compose (with its compiler), downloads/src/worker, Gradle scripts.
+# After check.sh; fetches 220 MB, Gradle the most of it. The first two run in an app only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,3 +47,9 @@ for artifact in activity activity-compose; do ui+=:$(have androidx.activity $art
 ui+=:$(have androidx.lifecycle lifecycle-common-jvm 2.8.7 jar):$(have androidx.core core 1.13.1 aar):$(have androidx.savedstate savedstate 1.2.1 aar)
 ui+=:$(have androidx.lifecycle lifecycle-viewmodel-android 2.8.7 aar)
 compile compose "$ui" -Xplugin="$(have org.jetbrains.kotlin kotlin-compose-compiler-plugin-embeddable "$kotlin" jar)" samples/compose/Enlarge.kt
+
+# Gradle's scripts: what a script is given without naming it comes from Gradle's own compiler plugin
+python3 tools/check_gradle.py "$out/scripts.kt"
+gradle=$(have dev.gradleplugins gradle-api 8.11.1 jar):$(have com.android.tools.build gradle-api 9.5.0 jar):$(have com.android.tools.build gradle-common-api 9.5.0 jar)
+compile gradle "$gradle" -Xplugin="$(have org.jetbrains.kotlin kotlin-sam-with-receiver-compiler-plugin-embeddable "$kotlin" jar)" \
+  -P plugin:org.jetbrains.kotlin.samWithReceiver:annotation=org.gradle.api.HasImplicitReceiver "$out/scripts.kt"
