@@ -23,7 +23,8 @@ import org.gradle.api.publish.PublishingExtension
 import org.gradle.api.publish.maven.MavenPublication
 
 private fun <T> given(): T = error("never run")
-private inline fun <reified U : Any> PolymorphicDomainObjectContainer<in U>.create(name: String, noinline set: U.() -> Unit): U = create(name, U::class.java, set)
+private inline fun <reified U : Any> PolymorphicDomainObjectContainer<in U>.create(name: String, noinline set: U.() -> Unit): U =
+    create(name, U::class.java, set)
 private operator fun <T : Any> NamedDomainObjectContainer<T>.invoke(set: NamedDomainObjectContainer<T>.() -> Unit) = set()
 private fun DependencyHandler.project(path: String): Any = given()
 private operator fun String.invoke(dependency: Any) = Unit
@@ -49,7 +50,8 @@ def main(target: Path) -> None:
     for module, extension in EXTENSIONS.items():
         script = (DEMO / module / "build.gradle.kts").read_text()
         body = without_block(without_block(script, "plugins"), "kotlin")
-        lines.append(f"private object Of_{module} {{\n    private fun Project.android(set: {extension}.() -> Unit) = Unit\n    fun Project.build() {{\n{body}\n    }}\n}}")
+        lines += [f"private object Of_{module} {{", f"private fun Project.android(set: {extension}.() -> Unit) = Unit"]
+        lines += ["fun Project.build() {", body, "}", "}"]
     target.write_text("\n".join(lines))
 
 
