@@ -20,7 +20,7 @@ mkdir -p target
 "$python" tools/make_test_models.py 2> target/make_test_models.log || { tail -20 target/make_test_models.log >&2; exit 1; }
 
 step "compile, unit tests, screens"
-rm -rf {core,litert-jvm,library,app}/target/{classes,test-classes,surefire-reports}
+rm -rf {core,downloads,litert-jvm,library,app}/target/{classes,test-classes,surefire-reports}
 mvn -B -ntp -Dstyle.color=never -Dlitert.lib="$library" -Dupdate.screenshots="$update" test > target/maven.log 2>&1 || {
   grep -E '^\[ERROR\]|Tests run:' target/maven.log | head -40 >&2
   echo "check: Maven failed: android_demo/target/maven.log" >&2

@@ -3,8 +3,9 @@
     python tools/check_gradle.py TARGET.kt
 
 Writes one Kotlin file for `tools/check_samples.sh` to compile: each script becomes a function of a project, and what Gradle would
-generate for it (`android`, `libs`, `api(...)`) stands above as stand-ins with AGP's real types. The blocks `plugins` and `kotlin` are left out: they are
-Gradle's plugin resolution and Kotlin's plugin, whose classes are not at hand. AGP's classes are those of 9.5, the build asks for 9.1.
+generate for it (`android`, `libs`, `api(...)`) stands above as stand-ins with AGP's real types. The blocks `plugins` and `kotlin` are
+left out: they are Gradle's plugin resolution and Kotlin's plugin, whose classes are not at hand. AGP's classes are those of 9.5, the
+build asks for 9.1.
 """
 
 import re
