@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "mobile-sr"
-include(":core", ":library", ":app")
+include(":core", ":library", ":downloads", ":app")

@@ -12,6 +12,7 @@ from conversion.calibration_images import synthetic_images
 from conversion.engines.base import UNBOUNDED_HALO
 from conversion.engines.cpu import CpuEngine
 from conversion.model_card import Card
+from conversion.npu.compiling import Compilation
 from keras_models.metrics import to_uint8
 from keras_models.system.atomic_files import atomic_output, make_folder
 from keras_models.system.digest import sha256_of
@@ -25,8 +26,8 @@ _FIELDS = ("name", "family", "scale", "tile", "halo", "range", "recipe", "licenc
 def add_to_android(card: Card, tflite: Path, folder: Path) -> None:
     """Copies a model into the folder with its golden tile, and puts its entry into `models.json`.
 
-    An older entry of the same name and tile is replaced. Several tiles of one model may stand there: the app takes the
-    largest that fits.
+    An older entry of the same name and tile is replaced; files that were compiled of it for NPUs go. Several tiles of one model may
+    stand there: the app takes the largest that fits.
     The golden tile is a picture of dead leaves of the model's tile size and what the CPU makes of it, both 8-bit RGB PNG.
 
     Args:
@@ -40,7 +41,9 @@ def add_to_android(card: Card, tflite: Path, folder: Path) -> None:
     """
     _refuse_wrong_tiles(card, tflite)
     make_folder(folder)
-    entries = [entry for entry in _entries(folder / "models.json") if (entry["name"], entry.get("tile")) != (card.name, list(card.tile))]
+    entries = _entries(folder / "models.json")
+    older = [entry for entry in entries if (entry["name"], entry.get("tile")) == (card.name, list(card.tile))]
+    entries = [entry for entry in entries if entry not in older]
     stem = f"{card.name}-{card.tile[0]}x{card.tile[1]}"
     golden = synthetic_images(*card.tile)[0][0]
     low = to_uint8(golden)
@@ -54,6 +57,38 @@ def add_to_android(card: Card, tflite: Path, folder: Path) -> None:
     facts = card.as_json()
     entry = {key: facts[key] for key in _FIELDS}
     entries.append({**entry, "file": f"{stem}.tflite", "sha256": sha256_of(tflite), "golden": names})
+    _write(folder, entries)
+    for stale in (npu["file"] for entry in older for npu in entry.get("npu", [])):
+        (folder / Path(stale).name).unlink(missing_ok=True)  # a list from elsewhere may name any path
+
+
+def add_compiled(compilation: Compilation, folder: Path) -> None:
+    """Copies compiled files beside the plain one that they were made of, and lists them in its entry: the app takes the one for its SoC.
+
+    Args:
+        compilation: what `compile_file` wrote, .tflite files.
+        folder: with a `models.json` that lists the plain file.
+
+    Raises:
+        ConversionError: the plain file is not listed there.
+        OutputError: a file cannot be written.
+    """
+    listed = folder / "models.json"
+    entries = _entries(listed)
+    entry = next((entry for entry in entries if entry.get("sha256") == compilation.source_sha256), None)
+    if entry is None:
+        raise ConversionError(f"{listed}: {compilation.source} is not listed: add it first, `convert` with `android` writes both")
+    compiled = {npu["soc"]: npu for npu in entry.get("npu", [])}
+    for file in compilation.files:
+        target = folder / f"{Path(entry['file']).stem}_{file.soc}.tflite"
+        with atomic_output(target) as scratch:
+            shutil.copyfile(file.file, scratch)
+        compiled[file.soc] = {"soc": file.soc, "file": target.name, "sha256": sha256_of(target)}
+    entry["npu"] = list(compiled.values())
+    _write(folder, entries)
+
+
+def _write(folder: Path, entries: list[dict]) -> None:
     with atomic_output(folder / "models.json") as scratch:
         scratch.write_text(json.dumps({"schema": SCHEMA, "models": entries}, indent=1) + "\n")
 

@@ -14,12 +14,13 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
 DEMO = Path(__file__).resolve().parent.parent
 POM = {"m": "http://maven.apache.org/POM/4.0.0"}
 ANDROID = "{http://schemas.android.com/apk/res/android}"
 STRINGS = DEMO / "app/src/main/res/values/strings.xml"
-SHARED_NAMES = ("kotlin", "coroutines", "junit", "tflite", "tflite-gpu-api", "min-sdk", "target-sdk", "version-code", "version-name")
+SHARED_NAMES = ("kotlin", "coroutines", "junit", "work", "tflite", "tflite-gpu-api", "min-sdk", "target-sdk", "version-code", "version-name")
 
 
 def pom_properties() -> dict[str, str]:
@@ -38,7 +39,7 @@ def test_gradle_and_maven_agree_on_versions():
 def test_gradle_knows_the_modules_and_flavours_that_were_built():
     settings = (DEMO / "settings.gradle.kts").read_text()
     modules = re.findall(r'":([\w-]+)"', settings)
-    assert modules == ["core", "library", "app"]
+    assert modules == ["core", "library", "downloads", "app"]
     maven = [entry.text for entry in ElementTree.parse(DEMO / "pom.xml").getroot().findall("m:modules/m:module", POM)]
     assert set(modules) <= set(maven)
     assert set(maven) - set(modules) == {"litert-jvm"}, "only the stand-in for tests is unknown to Gradle"
@@ -136,6 +137,14 @@ def test_what_play_and_gradle_ask_for():
         assert rules in (DEMO / "tools/build_apk.sh").read_text(), "the same rules shrink the APK that is made here"
 
 
+def test_any_window_and_the_system_s_way_back():
+    """What target 36 enforces on large screens and for the way back: no screen asks for an orientation or size, none catches "back"."""
+    manifest = (DEMO / "app/src/main/AndroidManifest.xml").read_text()
+    assert not re.search(r"screenOrientation|resizeableActivity|maxAspectRatio|enableOnBackInvokedCallback", manifest)
+    for path in (DEMO / "app/src/main").rglob("*.kt"):
+        assert not re.search(r"onBackPressed|KEYCODE_BACK|requestedOrientation", path.read_text()), path
+
+
 def test_gradlew_runs_only_what_it_has_checked():
     properties = (DEMO / "gradle/wrapper/gradle-wrapper.properties").read_text()
     assert re.search(r"^distributionSha256Sum=[0-9a-f]{64}$", properties, re.M)
@@ -174,7 +183,13 @@ def test_ten_lines_of_the_readme_are_the_ones_that_were_compiled():
 def test_other_apps_can_live_beside_it():
     manifest = (DEMO / "app/src/main/AndroidManifest.xml").read_text()
     assert 'android:authorities="${applicationId}.results"' in manifest
-    assert "INTERNET" not in manifest + (DEMO / "library/src/main/AndroidManifest.xml").read_text()
+
+
+def test_the_network_is_asked_for_by_the_downloads_alone_and_nothing_here_uses_them():
+    asking = [path for path in DEMO.glob("*/src/*/AndroidManifest.xml") if "INTERNET" in path.read_text()]
+    assert asking == [DEMO / "downloads/src/main/AndroidManifest.xml"]
+    for script in DEMO.glob("*/build.gradle.kts"):
+        assert ":downloads" not in script.read_text(), script
 
 
 def test_the_readme_shows_pictures_of_the_test_run_only():
@@ -196,3 +211,23 @@ def test_everything_that_can_be_verified_here():
     result = subprocess.run([DEMO / "check.sh"], env={**os.environ, "PYTHON": sys.executable}, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-5000:]
     assert "all good" in result.stdout
+
+
+@pytest.mark.slow
+def test_the_gpu_library_computes_what_ships_on_opengl_and_no_other_picture(tmp_path):
+    if not (DEMO / "apk/target/test-classes").is_dir():
+        pytest.skip("run android_demo/check.sh first")
+    if not list(Path("/usr/lib").glob("x86_64-linux-gnu/libGLESv2.so.2")):
+        pytest.skip("no software OpenGL: run android_demo/setup.sh --gpu")
+    shipped = DEMO / "library/src/main/assets/models"
+    card = min(json.loads((shipped / "models.json").read_text())["models"], key=lambda card: card["tile"])
+    for name in (card["file"], *card["golden"].values()):
+        shutil.copyfile(shipped / name, tmp_path / name)
+    (tmp_path / "models.json").write_text(json.dumps({"schema": 1, "models": [card]}))
+    run = [DEMO / "tools/check_gpu.sh", tmp_path, "opengl"]
+    good = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert re.search(r"on OPENGL: Passed\(.* operations taken: (\d+) of \1 in 1$", good.stdout, re.M), good.stdout
+    ImageOps.invert(Image.open(tmp_path / card["golden"]["output"])).save(tmp_path / card["golden"]["output"])
+    wrong = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1 and "Different(" in wrong.stderr, wrong.stdout + wrong.stderr

@@ -47,7 +47,7 @@ def main() -> None:
     for name, pixels in photos.items():
         Image.fromarray(pixels).save(PARITY / f"{name}_in.png")
     golden = photos["synthetic"][:TILE, :TILE]
-    models = [_asset("detail-x4", detail_x4(), golden, "float32"), _asset("detail-x4-int8", detail_x4(int8=True), golden, "int8")]
+    models = [_compiled(_asset("detail-x4", detail_x4(), golden, "float32")), _asset("detail-x4-int8", detail_x4(int8=True), golden, "int8")]
     (ASSETS / "models.json").write_text(json.dumps({"schema": 1, "models": models}, indent=1))
     shutil.copytree(SHIPPED.parent, ASSETS.parent / "shipped", dirs_exist_ok=True)
     for name, data in other_models().items():
@@ -181,6 +181,14 @@ def _asset(name: str, model: bytes, golden: np.ndarray, recipe: str) -> dict:
         "credit": "made for tests",
         "golden": {"input": f"{name}_golden_in.png", "output": f"{name}_golden_out.png"},
     }
+
+
+def _compiled(entry: dict) -> dict:
+    """Add a file for an NPU, in form alone: the plain file's tensors and another content."""
+    data = (ASSETS / entry["file"]).read_bytes() + b"for an NPU"
+    name = f"{entry['name']}_SM8650.tflite"
+    (ASSETS / name).write_bytes(data)
+    return {**entry, "npu": [{"soc": "SM8650", "file": name, "sha256": hashlib.sha256(data).hexdigest()}]}
 
 
 def _stamp() -> str:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion.android_export import add_to_android
+from conversion.android_export import add_compiled, add_to_android
 from conversion.engines.cpu import CpuEngine
 from conversion.model_card import Card, made_card
+from conversion.npu.compiling import Compilation, CompiledFile
 from conversion.tflite.file import read_tflite
 from keras_models.system.errors import ConversionError
 
@@ -51,3 +52,32 @@ def test_networks_whose_tiles_the_app_would_cut_wrong_are_refused(facts, words, 
     with pytest.raises(ConversionError, match=words):
         add_to_android(card, tiny_model("random"), tmp_path / "assets")
     assert not (tmp_path / "assets").exists()
+
+
+def test_compiled_files_stand_in_the_entry_of_their_plain_file_until_that_changes(card, converted, tmp_path):
+    path, folder = converted("LKDN-S_x4"), tmp_path / "models"
+    add_to_android(card, path, folder)
+    plain = json.loads((folder / "models.json").read_text())["models"][0]
+    for soc, content in (("SM8650", b"first"), ("SM8750", b"other"), ("SM8650", b"again")):  # the same SoC again: replaced, not doubled
+        made = tmp_path / f"any_{soc}.tflite"
+        made.write_bytes(content)
+        file = CompiledFile(soc, "a phone", str(made), len(content), 1)
+        add_compiled(Compilation(str(path), plain["sha256"], str(path), (file,)), folder)
+    entry = json.loads((folder / "models.json").read_text())["models"][0]
+    assert {**entry, "npu": None} == {**plain, "npu": None}
+    stem = plain["file"].removesuffix(".tflite")
+    assert [(npu["soc"], npu["file"]) for npu in entry["npu"]] == [(soc, f"{stem}_{soc}.tflite") for soc in ("SM8650", "SM8750")]
+    for npu, content in zip(entry["npu"], (b"again", b"other")):
+        assert (folder / npu["file"]).read_bytes() == content
+        assert npu["sha256"] == hashlib.sha256(content).hexdigest()
+    add_to_android(card, path, folder)  # exported anew: what was compiled of the old file is gone, and not listed
+    assert "npu" not in json.loads((folder / "models.json").read_text())["models"][0]
+    assert not list(folder.glob("*_SM*"))
+
+
+def test_compiled_files_of_a_model_that_is_not_listed_are_refused(card, converted, tmp_path):
+    add_to_android(card, converted("LKDN-S_x4"), tmp_path)
+    before = (tmp_path / "models.json").read_bytes()
+    with pytest.raises(ConversionError, match="not listed"):
+        add_compiled(Compilation("x.tflite", "0" * 64, "x.tflite", ()), tmp_path)
+    assert (tmp_path / "models.json").read_bytes() == before

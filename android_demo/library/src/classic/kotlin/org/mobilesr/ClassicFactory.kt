@@ -35,6 +35,7 @@ public class ClassicFactory(private val programs: File) : EngineFactory {
     override val fingerprint: String get() = "$runtime ${TensorFlowLite.runtimeVersion()}|${Build.FINGERPRINT}"
 
     override fun create(model: LoadedModel, request: EngineRequest): TileEngine = translated {
+        if (request.accelerator == Accelerator.NPU) throw EngineException("this runtime knows no NPU")
         val delegate = if (request.accelerator == Accelerator.GPU) gpu(model, request) else null
         try {
             ClassicEngine(Interpreter(model.file, options(request, delegate)), delegate, model.shape, request)

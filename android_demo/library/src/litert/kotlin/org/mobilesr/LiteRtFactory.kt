@@ -4,9 +4,11 @@ package org.mobilesr
 import android.content.Context
 import android.os.Build
 import com.google.ai.edge.litert.Accelerator as LiteRtAccelerator
+import com.google.ai.edge.litert.BuiltinNpuAcceleratorProvider
 import com.google.ai.edge.litert.CompiledModel
 import com.google.ai.edge.litert.Environment
 import com.google.ai.edge.litert.LiteRtException
+import com.google.ai.edge.litert.NpuAcceleratorProvider
 import com.google.ai.edge.litert.TensorBuffer
 import org.mobilesr.core.Accelerator
 import org.mobilesr.core.EngineException
@@ -22,19 +24,31 @@ import org.mobilesr.core.programKey
 import java.io.File
 
 /** The runtime of this flavor. */
-public fun runtimeFactory(context: Context): EngineFactory = LiteRtFactory(File(context.codeCacheDir, "gpu"))
+public fun runtimeFactory(context: Context): EngineFactory = context.applicationContext.let { app ->
+    LiteRtFactory(File(app.codeCacheDir, "gpu")) { BuiltinNpuAcceleratorProvider(app) }
+}
 
-/** Loads models with LiteRT; compiled GPU programs are kept in [programs]. */
-public class LiteRtFactory(private val programs: File) : EngineFactory {
+/**
+ * Loads models with LiteRT.
+ *
+ * @param programs folder of compiled GPU programs
+ * @param npuLibraries finds the vendor's libraries for an NPU; null asks for none
+ */
+public class LiteRtFactory(private val programs: File, private val npuLibraries: (() -> NpuAcceleratorProvider)? = null) : EngineFactory {
     override val runtime: String = "LiteRT CompiledModel"
     override val types: Set<TensorType> = setOf(TensorType.FLOAT32, TensorType.INT8)
+
+    override val accelerators: Set<Accelerator> = Accelerator.entries.filter { it != Accelerator.NPU || npuLibraries != null }.toSet()
 
     override val fingerprint: String get() = "$runtime $VERSION|${Build.FINGERPRINT}"
 
     // one for each thread that runs models, never closed: the process ends first
     private val environment = ThreadLocal.withInitial { Environment.create() }
 
+    private val npuEnvironment = ThreadLocal.withInitial { npuLibraries?.let { Environment.create(it()) } }
+
     override fun create(model: LoadedModel, request: EngineRequest): TileEngine = translated {
+        if (request.accelerator == Accelerator.NPU) return@translated onNpu(model, request)
         try {
             val compiled = CompiledModel.create(model.file.path, options(model, request), environment.get()!!)
             LiteRtEngine.of(compiled, model.shape, request)
@@ -42,6 +56,17 @@ public class LiteRtFactory(private val programs: File) : EngineFactory {
             if (request.accelerator == Accelerator.GPU) programs.deleteRecursively()
             throw e
         }
+    }
+
+    /**
+     * LiteRT adds the CPU to a wish for the NPU by itself, without a word. A compiled file holds nothing that a CPU could run, so it runs
+     * on the NPU or not at all.
+     */
+    private fun onNpu(model: LoadedModel, request: EngineRequest): TileEngine {
+        val compiled = model.npu ?: throw EngineException("no file of ${model.card.name} is for the NPU of this phone")
+        val environment = npuEnvironment.get()?.takeIf { LiteRtAccelerator.NPU in it.getAvailableAccelerators() }
+            ?: throw EngineException("LiteRT finds no libraries for the NPU of this phone")
+        return LiteRtEngine.of(CompiledModel.create(compiled.file.path, CompiledModel.Options(LiteRtAccelerator.NPU), environment), model.shape, request)
     }
 
     /** One accelerator alone: together with the CPU, LiteRT would use the CPU without a word. */

@@ -7,13 +7,13 @@ import android.net.Uri
 import kotlinx.coroutines.suspendCancellableCoroutine
 import org.mobilesr.core.Accelerator
 import org.mobilesr.core.CancelToken
-import org.mobilesr.core.CheckResult
 import org.mobilesr.core.CpuThreads
 import org.mobilesr.core.EngineFactory
 import org.mobilesr.core.EngineRequest
 import org.mobilesr.core.EngineThread
 import org.mobilesr.core.GpuTrial
 import org.mobilesr.core.LoadedModel
+import org.mobilesr.core.NotRun
 import org.mobilesr.core.Output
 import org.mobilesr.core.Pacer
 import org.mobilesr.core.Progress
@@ -43,13 +43,16 @@ public object Models {
  * What really computes.
  *
  * @property request accelerator, and its precision or threads
- * @property gpuProblem why it is not the GPU although that was asked for; null if it is, or was not wanted
+ * @property notRun what was wished for and is not used, and why; empty if the wish was fulfilled
  */
-public data class Ran(val request: EngineRequest, val gpuProblem: CheckResult?) {
-    override fun toString(): String = when {
-        request.accelerator == Accelerator.GPU -> "GPU ${request.precision.name.lowercase()}"
-        gpuProblem == null -> "CPU (${request.threads})"
-        else -> "CPU (${request.threads}), the GPU: $gpuProblem"
+public data class Ran(val request: EngineRequest, val notRun: List<NotRun>) {
+    override fun toString(): String {
+        val runs = when (request.accelerator) {
+            Accelerator.NPU -> "NPU"
+            Accelerator.GPU -> "GPU ${request.precision.name.lowercase()}"
+            Accelerator.CPU -> "CPU (${request.threads})"
+        }
+        return notRun.fold(runs) { text, one -> "$text, the ${one.accelerator}: ${one.why}" }
     }
 }
 
@@ -59,7 +62,7 @@ public data class Ran(val request: EngineRequest, val gpuProblem: CheckResult?) 
  */
 public class MobileSr private constructor(private val context: Context, private val thread: EngineThread, private val upscaler: PhotoUpscaler) : AutoCloseable {
     /** What ran last, or will run: another tile may be loaded for a picture of another size, and proves itself anew. */
-    public val ran: Ran get() = upscaler.chosen!!.let { Ran(it.runs, it.gpuProblem) }
+    public val ran: Ran get() = upscaler.chosen!!.let { Ran(it.runs, it.notRun) }
 
     /**
      * Enlarges [bitmap]; the answer has its color space, and its transparency.
@@ -101,9 +104,10 @@ public class MobileSr private constructor(private val context: Context, private 
         private const val HEIGHT = 3000
 
         /**
-         * Loads [model] and proves it: the GPU has to reproduce a known picture, or the CPU runs and [MobileSr.ran] says why.
+         * Loads [model] and proves it: the accelerator has to reproduce a known picture, or the next one runs (NPU, GPU, CPU) and
+         * [MobileSr.ran] says why.
          *
-         * @param accelerator what is wished for
+         * @param accelerator what is wished for; an NPU runs only models with a file for its SoC
          * @param runtime loads .tflite files; tests give their own
          * @throws org.mobilesr.core.RefusedModelException if the file is no such network
          * @throws org.mobilesr.core.EngineException if the CPU cannot load it either

@@ -4,6 +4,8 @@ package org.mobilesr
 import android.content.Context
 import android.graphics.BitmapFactory
 import android.net.Uri
+import android.os.Build
+import org.mobilesr.core.Accelerator
 import org.mobilesr.core.EngineFactory
 import org.mobilesr.core.FileResult
 import org.mobilesr.core.GoldenTile
@@ -36,6 +38,9 @@ public class UsableModel(public val id: String, public val variants: List<ModelE
     public val scale: Int get() = variants.first().model!!.shape.scale
     public val models: List<LoadedModel> get() = variants.mapNotNull { it.model }
 
+    /** True if one of the files is there for this phone's NPU. */
+    public val hasNpu: Boolean get() = models.any { it.npu != null }
+
     /** The entry of one of [models]. */
     public fun entryOf(model: LoadedModel): ModelEntry = variants.first { it.model == model }
 
@@ -44,15 +49,20 @@ public class UsableModel(public val id: String, public val variants: List<ModelE
     override fun hashCode(): Int = id.hashCode()
 }
 
+/** As in [org.mobilesr.core.CompiledFor.soc], with an ending on some phones. */
+public fun socOfThisPhone(): String? = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) Build.SOC_MODEL else null
+
 /**
  * Lists, adds, removes and opens models. Reads files: not for the main thread, but for [choose] once the list is known.
  *
  * @param folder of the assets, with a models.json in it
+ * @param soc this phone's, as Android names it; null where it does not (before Android 12)
  */
 public class ModelStore(
     private val context: Context,
     private val runtime: EngineFactory,
     private val folder: String = FOLDER,
+    private val soc: String? = socOfThisPhone(),
 ) {
     private val own = File(context.filesDir, "models").apply { mkdirs() }
     private val unpacked = File(context.filesDir, "built-in").apply { mkdirs() }
@@ -137,7 +147,15 @@ public class ModelStore(
 
     private fun builtIn(): List<ModelEntry> {
         val list = context.assets.open("$folder/$LIST").use { it.readBytes().toString(Charsets.UTF_8) }
-        return ModelCard.list(list).map { card -> entry(card, true) { LoadedModel.open(unpack(card), card, runtime.types) } }
+        return ModelCard.list(list).map { card ->
+            entry(card, true) { withCompiled(LoadedModel.open(unpack(card.file, card.sha256.orEmpty()), card, runtime.types)) }
+        }
+    }
+
+    /** The one file of [plain] that this phone's NPU runs, if the runtime can ask for an NPU at all. */
+    private fun withCompiled(plain: LoadedModel): LoadedModel {
+        val entry = plain.card.npu.firstOrNull { it.runsOn(soc) }?.takeIf { Accelerator.NPU in runtime.accelerators } ?: return plain
+        return LoadedModel.withCompiled(plain, unpack(entry.file, entry.sha256), entry)
     }
 
     private fun added(): List<ModelEntry> =
@@ -154,12 +172,12 @@ public class ModelStore(
     }
 
     /** Assets have no path; runtimes want one. The name changes with the content, so an update is a new file. */
-    private fun unpack(card: ModelCard): File {
-        val target = File(unpacked, "${card.sha256.orEmpty().take(SHORT)}-${card.file}")
+    private fun unpack(asset: String, sha256: String): File {
+        val target = File(unpacked, "${sha256.take(SHORT)}-$asset")
         if (!target.exists()) {
             // the same file of an older version of the app, and no other whose name only ends alike
-            unpacked.listFiles { file -> file.name.drop(SHORT + 1) == card.file }?.forEach { it.delete() }
-            FileResult.write(target) { out -> context.assets.open("$folder/${card.file}").use { it.copyTo(out) } }
+            unpacked.listFiles { file -> file.name.drop(SHORT + 1) == asset }?.forEach { it.delete() }
+            FileResult.write(target) { out -> context.assets.open("$folder/$asset").use { it.copyTo(out) } }
         }
         return target
     }

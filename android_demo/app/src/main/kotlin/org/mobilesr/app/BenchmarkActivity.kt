@@ -81,13 +81,11 @@ class BenchmarkActivity : Activity() {
 
     private fun offerChoices() {
         models = Choices(findViewById(R.id.model)!!) { entry -> labelOf(entry) }
-        accelerators = Choices(findViewById(R.id.accelerator)!!) {
-            getString(if (it == Accelerator.GPU) R.string.accelerator_gpu else R.string.accelerator_cpu)
-        }
+        accelerators = Choices(findViewById(R.id.accelerator)!!) { Texts(this).accelerator(it) }
         precisions = Choices(findViewById(R.id.precision)!!) { getString(if (it == Precision.FP16) R.string.precision_fp16 else R.string.precision_fp32) }
         threads = Choices(findViewById(R.id.threads)!!) { if (it == 0) getString(R.string.threads_auto) else it.toString() }
         runs = Choices(findViewById(R.id.runs)!!) { it.toString() }
-        accelerators.offer(Accelerator.entries, services.settings.accelerator)
+        accelerators.offer(Accelerator.entries.filter { it in services.runtime.accelerators }, services.settings.accelerator)
         precisions.offer(Precision.entries, Precision.FP16)
         threads.offer(THREADS, 0)
         runs.offer(RUNS, BenchmarkPlan(EngineRequest(Accelerator.CPU)).runs)
@@ -115,7 +113,7 @@ class BenchmarkActivity : Activity() {
             return
         }
         val request = EngineRequest(
-            accelerator = if (intent.getStringExtra("accelerator") == "cpu") Accelerator.CPU else Accelerator.GPU,
+            accelerator = Accelerator.entries.firstOrNull { it.name.lowercase() == intent.getStringExtra("accelerator") } ?: Accelerator.GPU,
             precision = if (intent.getStringExtra("precision") == "fp32") Precision.FP32 else Precision.FP16,
             threads = threadsOf(intent.getIntExtra("threads", 0).coerceIn(0, MOST_THREADS)),
         )

@@ -26,8 +26,8 @@ class BenchmarkResults(private val context: Context, private val target: ViewGro
         card.findViewById<TextView>(R.id.heading)!!.text =
             context.getString(R.string.benchmark_heading, result.model, texts.ran(result.ran))
         card.findViewById<TextView>(R.id.fallback)!!.apply {
-            show(result.gpuProblem != null)
-            text = result.gpuProblem?.let { texts.fallback(it) }
+            text = texts.fallback(result.notRun)
+            show(result.notRun.isNotEmpty())
         }
         val table = card.findViewById<ViewGroup>(R.id.table)!!
         for ((name, value) in lines(result)) {

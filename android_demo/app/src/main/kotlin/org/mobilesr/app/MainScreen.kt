@@ -2,6 +2,7 @@
 package org.mobilesr.app
 
 import android.app.Activity
+import android.os.PowerManager
 import android.view.View
 import android.widget.Button
 import android.widget.ProgressBar
@@ -90,7 +91,9 @@ class MainScreen(private val activity: Activity, private val services: Services,
                 activity.resources.getQuantityString(R.plurals.photos_ready, state.photos.size, state.photos.size, first.width, first.height, width, height)
             },
         )
-        if (width.toLong() * height > LARGE_PIXELS) detail(activity.getString(R.string.large_result, width.toLong() * height / 1_000_000))
+        val large = width.toLong() * height > LARGE_PIXELS
+        val details = listOfNotNull(if (large) activity.getString(R.string.large_result, width.toLong() * height / 1_000_000) else null, slow())
+        if (details.isNotEmpty()) detail(details.joinToString("\n"))
         texts.missed(state.missed)?.let { warn(it) }
         settings()
         button(secondary, R.string.choose_other) { wishes.pick() }
@@ -108,9 +111,14 @@ class MainScreen(private val activity: Activity, private val services: Services,
             progress.isIndeterminate = false
             progress.progress = (tiles.fraction * progress.max).toInt()
         }
+        slow()?.let { detail(it) }
         say(if (tiles == null) texts.progress(state) else activity.getString(R.string.spoken_progress, (tiles.fraction * 4).toInt() * 25))
         button(quiet, R.string.cancel) { services.upscaling.cancel() }
     }
+
+    /** Whoever saves the battery and starts the work all the same is told, not stopped. */
+    private fun slow(): String? =
+        if (activity.getSystemService(PowerManager::class.java)!!.isPowerSaveMode) activity.getString(R.string.battery_saver) else null
 
     private fun done(state: ScreenState.Done) {
         val last = state.finished.last()
@@ -119,7 +127,7 @@ class MainScreen(private val activity: Activity, private val services: Services,
         headline(headlineOf(state))
         say(headline.text.toString())
         detail(activity.getString(R.string.done_what_ran, state.model, texts.ran(last.result.ran), texts.duration(last.result.seconds)))
-        last.result.fallback?.let { warn(texts.fallback(it)) }
+        texts.fallback(last.result.notRun)?.let { warn(it) }
         texts.cancelled(state)?.let { warn(it) }
         texts.missed(state.missed)?.let { warn(it) }
         (state.saving as? Saving.Failed)?.let { warn(activity.getString(R.string.save_failed, it.message)) }

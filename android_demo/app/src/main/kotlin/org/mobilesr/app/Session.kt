@@ -8,6 +8,7 @@ import org.mobilesr.core.Accelerator
 import org.mobilesr.core.BadTrial
 import org.mobilesr.core.CheckResult
 import org.mobilesr.core.EngineRequest
+import org.mobilesr.core.NotRun
 import org.mobilesr.core.FileResult
 import org.mobilesr.core.Json
 import org.mobilesr.core.JsonException
@@ -89,7 +90,7 @@ class Session(private val context: Context, private val file: File) {
         "accelerator" to it.result.ran.accelerator.name,
         "precision" to it.result.ran.precision.name,
         "threads" to it.result.ran.threads,
-        "fallback" to it.result.fallback?.let { check -> check(check) },
+        "not_run" to it.result.notRun.map { one -> check(one.why) + ("accelerator" to one.accelerator.name) },
         "tiles" to it.result.tiles,
         "seconds" to it.result.seconds,
         "saved" to it.saved?.toString(),
@@ -100,7 +101,7 @@ class Session(private val context: Context, private val file: File) {
         val ran = EngineRequest(Accelerator.valueOf(map["accelerator"] as String), Precision.valueOf(map["precision"] as String), int("threads"))
         val result = Upscaled(
             File(map["file"] as String), int("width"), int("height"), PictureFormat.valueOf(map["format"] as String), ran,
-            (map["fallback"] as Map<*, *>?)?.let { check(it) }, int("tiles"), map["seconds"] as Double,
+            list(map["not_run"] ?: emptyList<Any>()).map { NotRun(Accelerator.valueOf(it["accelerator"] as String), check(it)) }, int("tiles"), map["seconds"] as Double,
         )
         return Finished(photo(map["photo"] as Map<*, *>), result, (map["saved"] as String?)?.let { Uri.parse(it) })
     }

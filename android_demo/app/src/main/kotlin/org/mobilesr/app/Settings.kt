@@ -2,6 +2,7 @@
 package org.mobilesr.app
 
 import android.content.Context
+import org.mobilesr.UsableModel
 import org.mobilesr.core.Accelerator
 import org.mobilesr.core.CpuThreads
 import org.mobilesr.core.EngineRequest
@@ -20,9 +21,9 @@ class Settings(context: Context) {
         get() = stored.getString("model", null)
         set(value) = stored.edit().putString("model", value).apply()
 
-    /** GPU unless the user chose otherwise: it is checked and falls back by itself. */
+    /** What the user wishes for; GPU unless something else was chosen: it is checked and falls back by itself. */
     var accelerator: Accelerator
-        get() = if (stored.getString("accelerator", null) == Accelerator.CPU.name) Accelerator.CPU else Accelerator.GPU
+        get() = Accelerator.entries.firstOrNull { it.name == stored.getString("accelerator", null) } ?: Accelerator.GPU
         set(value) = stored.edit().putString("accelerator", value.name).apply()
 
     var size: SizeChoice
@@ -44,8 +45,11 @@ class Settings(context: Context) {
         get() = stored.getBoolean("asked", false)
         set(value) = stored.edit().putBoolean("asked", value).apply()
 
+    /** The wish, as far as there is a file of [model] for it: without one for the NPU the GPU is meant. */
+    fun acceleratorFor(model: UsableModel?): Accelerator = accelerator.takeIf { it != Accelerator.NPU || model?.hasNpu == true } ?: Accelerator.GPU
+
     /** What photos are upscaled with. */
-    val request: EngineRequest get() = EngineRequest(accelerator, Precision.FP16, CpuThreads.choose())
+    fun requestFor(model: UsableModel): EngineRequest = EngineRequest(acceleratorFor(model), Precision.FP16, CpuThreads.choose())
 
     /** What results are to be. */
     val output: Output get() = Output(size.size, format, QUALITY, if (keepLocation) Keep.ALL else Keep.WITHOUT_LOCATION)

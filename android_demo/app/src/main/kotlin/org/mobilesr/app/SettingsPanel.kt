@@ -10,9 +10,7 @@ import org.mobilesr.core.PictureFormat
 /** Binds the settings to their views; [changed] is called after each choice. */
 class SettingsPanel(activity: Activity, private val services: Services, private val changed: () -> Unit) {
     private val models = Choices<UsableModel>(activity.findViewById(R.id.model)!!) { it.name }
-    private val accelerators = Choices<Accelerator>(activity.findViewById(R.id.accelerator)!!) {
-        activity.getString(if (it == Accelerator.GPU) R.string.accelerator_gpu else R.string.accelerator_cpu)
-    }
+    private val accelerators = Choices<Accelerator>(activity.findViewById(R.id.accelerator)!!) { Texts(activity).accelerator(it) }
     private val sizes = Choices<SizeChoice>(activity.findViewById(R.id.size)!!) { activity.getString(labelOf(it), model?.scale ?: 1) }
     private val formats = Choices<FormatChoice>(activity.findViewById(R.id.format)!!) { it.format?.name ?: activity.getString(R.string.format_own) }
     private val location: CheckBox = activity.findViewById(R.id.location)!!
@@ -24,10 +22,12 @@ class SettingsPanel(activity: Activity, private val services: Services, private 
     val model: UsableModel? get() = models.chosen
 
     init {
-        accelerators.offer(Accelerator.entries, services.settings.accelerator)
+        offerAccelerators()
         accelerators.onChosen {
-            // whoever chooses the GPU by hand gives it another chance
-            if (it == Accelerator.GPU && services.settings.accelerator == Accelerator.CPU) services.gpuTrial.forget()
+            // what is shown already is no new wish, and a model without a file for the NPU does not end the wish for it
+            if (it == services.settings.acceleratorFor(model)) return@onChosen
+            // whoever chooses a driver by hand gives it another chance
+            if (it != Accelerator.CPU && services.settings.accelerator == Accelerator.CPU) services.gpuTrial.forget()
             services.settings.accelerator = it
         }
         formats.offer(listOf(FormatChoice(null)) + PictureFormat.entries.map { FormatChoice(it) }, FormatChoice(services.settings.format))
@@ -36,6 +36,7 @@ class SettingsPanel(activity: Activity, private val services: Services, private 
         location.setOnCheckedChangeListener { _, checked -> services.settings.keepLocation = checked }
         models.onChosen {
             services.settings.modelId = it.id
+            offerAccelerators()
             changed()
         }
         sizes.onChosen {
@@ -47,7 +48,14 @@ class SettingsPanel(activity: Activity, private val services: Services, private 
     /** Offers [usable], with the one of the settings chosen. */
     fun offer(usable: List<UsableModel>) {
         models.offer(usable, usable.firstOrNull { it.id == services.settings.modelId } ?: usable.firstOrNull())
+        offerAccelerators()
         sizes.offer(SizeChoice.entries, services.settings.size)
+    }
+
+    /** The NPU only where the model has a file for it: no phone has confirmed it yet, so nobody gets it without asking. */
+    private fun offerAccelerators() {
+        val possible = Accelerator.entries.filter { it != Accelerator.NPU || model?.hasNpu == true }
+        accelerators.offer(possible, services.settings.acceleratorFor(model))
     }
 
     private fun labelOf(size: SizeChoice): Int = when (size) {

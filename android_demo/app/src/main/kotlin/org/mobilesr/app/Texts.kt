@@ -6,6 +6,7 @@ import org.mobilesr.core.Accelerator
 import org.mobilesr.core.BadTrial
 import org.mobilesr.core.CheckResult
 import org.mobilesr.core.EngineRequest
+import org.mobilesr.core.NotRun
 import org.mobilesr.core.Precision
 import org.mobilesr.core.Refusal
 import org.mobilesr.core.RefusedModelException
@@ -17,14 +18,24 @@ import kotlin.math.roundToLong
 class Texts(private val context: Context) {
     /** What runs or ran: the accelerator and its precision or threads. */
     fun ran(request: EngineRequest): String = when {
+        request.accelerator == Accelerator.NPU -> text(R.string.ran_npu)
         request.accelerator == Accelerator.GPU ->
             text(if (request.precision == Precision.FP16) R.string.ran_gpu_fp16 else R.string.ran_gpu_fp32)
         request.threads == 0 -> text(R.string.ran_cpu)
         else -> context.resources.getQuantityString(R.plurals.ran_cpu_threads, request.threads, request.threads)
     }
 
-    /** Why the GPU is not used. */
-    fun fallback(check: CheckResult): String = text(R.string.fallback, reason(check))
+    /** Why what was wished for does not run, one line each; null if it does. */
+    fun fallback(notRun: List<NotRun>): String? = notRun.takeIf { it.isNotEmpty() }?.joinToString("\n") { text(R.string.fallback, accelerator(it.accelerator), reason(it)) }
+
+    /** As in the lists that it is chosen from. */
+    fun accelerator(accelerator: Accelerator): String = text(
+        when (accelerator) {
+            Accelerator.NPU -> R.string.accelerator_npu
+            Accelerator.GPU -> R.string.accelerator_gpu
+            Accelerator.CPU -> R.string.accelerator_cpu
+        },
+    )
 
     /** One line on the state of the work. */
     fun progress(state: ScreenState.Working): String {
@@ -90,7 +101,7 @@ class Texts(private val context: Context) {
         is Failure.Memory -> text(R.string.failed_memory, failure.needed shr 20, failure.available shr 20)
         is Failure.BrokenOutput -> text(R.string.failed_broken_output)
         is Failure.Engine -> text(R.string.failed_engine, failure.message)
-        is Failure.Unusable -> text(R.string.failed_unusable, reason(failure.check))
+        is Failure.Unusable -> text(R.string.failed_unusable, reason(NotRun(Accelerator.CPU, failure.check)))
         is Failure.Refused -> refusal(failure.reason)
         is Failure.Storage -> text(R.string.failed_storage, failure.message)
     }
@@ -133,11 +144,11 @@ class Texts(private val context: Context) {
         return text(R.string.progress_left, percent, duration(left))
     }
 
-    private fun reason(check: CheckResult): String = when (check) {
+    private fun reason(notRun: NotRun): String = when (val check = notRun.why) {
         CheckResult.NotFinite -> text(R.string.check_not_finite)
         CheckResult.Blank -> text(R.string.check_blank)
         is CheckResult.Different -> text(R.string.check_different)
-        is CheckResult.Distrusted -> text(if (check.how == BadTrial.CRASHED) R.string.check_crashed else R.string.check_hung)
+        is CheckResult.Distrusted -> text(if (check.how == BadTrial.CRASHED) R.string.check_crashed else R.string.check_hung, accelerator(notRun.accelerator))
         is CheckResult.Failed -> text(R.string.check_failed, check.message)
         is CheckResult.Passed -> ""
     }

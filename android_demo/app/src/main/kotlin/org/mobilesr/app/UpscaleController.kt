@@ -203,7 +203,7 @@ class UpscaleController(private val context: Context, private val services: Serv
         tell { it }
         session.keep(ready.photos, emptyList(), ready.missed, model.name, 0, working = true)
         val pacer = ThermalPacer({ thermalOf(context) }) { pausing -> tell { it.copy(phase = if (pausing) Phase.PAUSED else Phase.TILES) } }
-        val upscaler = PhotoUpscaler(context, services.runtime, services.models, model, services.settings.request, services.gpuTrial, pacer)
+        val upscaler = PhotoUpscaler(context, services.runtime, services.models, model, services.settings.requestFor(model), services.gpuTrial, pacer)
         return upscaler.use { all(ready, mine, model, it, ::tell) }
     }
 

@@ -31,7 +31,7 @@ class BeforeAfterViewTest {
     @Before
     fun layOut() {
         val photo = Photo.of(Made.photo("small"), "small.png")
-        val result = Upscaled(photo.file, 280, 200, PictureFormat.PNG, EngineRequest(Accelerator.CPU), null, 1, 1.0)
+        val result = Upscaled(photo.file, 280, 200, PictureFormat.PNG, EngineRequest(Accelerator.CPU), emptyList(), 1, 1.0)
         view.measure(View.MeasureSpec.makeMeasureSpec(400, View.MeasureSpec.EXACTLY), View.MeasureSpec.makeMeasureSpec(600, View.MeasureSpec.EXACTLY))
         view.layout(0, 0, 400, 600)
         view.compare(photo.preview(100), Bitmap.createBitmap(280, 200, Bitmap.Config.ARGB_8888), Finished(photo, result, null))

@@ -6,6 +6,7 @@ import android.app.Activity
 import android.view.View
 import android.widget.TextView
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertNotSame
 import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Test
@@ -71,10 +72,12 @@ class BenchmarkActivityTest {
         val asked = shadowOf(screen).nextStartedActivityForResult
         val place = Uri.parse("content://documents.example/csv")
         val bytes = ByteArrayOutputStream()
-        shadowOf(app.contentResolver).registerOutputStream(place, bytes)
+        var writer: Thread? = null
+        shadowOf(app.contentResolver).registerOutputStreamSupplier(place) { bytes.also { writer = Thread.currentThread() } }
         shadowOf(screen).receiveResult(asked.intent, Activity.RESULT_OK, Intent().setData(place))
         settle(app.services)
         assertEquals(2, bytes.toString().trim().lines().size)
+        assertNotSame("a provider may be a network away", android.os.Looper.getMainLooper().thread, writer)
     }
 
     @Test

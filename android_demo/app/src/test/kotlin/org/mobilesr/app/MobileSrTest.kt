@@ -56,7 +56,7 @@ class MobileSrTest {
     fun `it says what ran, and why not the GPU`() = runBlocking {
         MobileSr.load(app, detail).use { sr ->
             assertEquals(Accelerator.CPU, sr.ran.request.accelerator)
-            assertTrue("${sr.ran}", sr.ran.gpuProblem is CheckResult.Failed && "the GPU: " in sr.ran.toString())
+            assertTrue("${sr.ran}", sr.ran.notRun.single().why is CheckResult.Failed && "the GPU: " in sr.ran.toString())
         }
         MobileSr.load(app, detail, runtime = PretendGpu(runtimeFactory(app))).use { assertEquals("GPU fp16", it.ran.toString()) }
     }

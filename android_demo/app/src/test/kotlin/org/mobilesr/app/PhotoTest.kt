@@ -73,6 +73,15 @@ class PhotoTest {
     }
 
     @Test
+    fun `a format that could be transparent and is not is opaque`() {
+        val bytes = ByteArrayOutputStream().also { @Suppress("DEPRECATION") quarters.compress(Bitmap.CompressFormat.WEBP, 90, it) }
+        val opaque = listOf(png(quarters.copy(Bitmap.Config.ARGB_8888, true).apply { setHasAlpha(false) }), folder.newFile().apply { writeBytes(bytes.toByteArray()) })
+        for (file in opaque) {
+            for (reading in Reading.entries) Photo.of(file, "opaque").open(reading).use { assertFalse("$reading: three channels, half the work", it.hasAlpha) }
+        }
+    }
+
+    @Test
     fun `one pixel is a photo too`() {
         val photo = Photo.of(png(Bitmap.createBitmap(1, 1, Bitmap.Config.ARGB_8888).apply { eraseColor(Color.GREEN) }), "dot.png")
         assertEquals(listOf(1, 1), listOf(photo.width, photo.height))

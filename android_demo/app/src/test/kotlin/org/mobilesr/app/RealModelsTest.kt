@@ -4,6 +4,7 @@ import org.mobilesr.LiteRtFactory
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
+import com.google.ai.edge.litert.StandIn
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
@@ -75,6 +76,21 @@ class RealModelsTest {
             assertEquals(Accelerator.CPU, selection.runs.accelerator)
             assertTrue("${selection.gpuProblem}", (selection.gpuProblem as CheckResult.Failed).message.contains("504"))
         }
+    }
+
+    @Test
+    fun `buffers that cannot be had leave nothing behind in the GPU's memory`() {
+        val model = assetModel("detail-x4")
+        factory.create(model, cpu).close() // the environment of this thread stays
+        val before = StandIn.alive.get()
+        StandIn.outputsFail = true
+        try {
+            assertThrows(EngineException::class.java) { factory.create(model, cpu) }
+        } finally {
+            StandIn.outputsFail = false
+        }
+        assertEquals(before, StandIn.alive.get())
+        factory.create(model, cpu).use { assertTrue("an engine is something", StandIn.alive.get() > before) }
     }
 
     @Test

@@ -7,6 +7,7 @@ import android.content.Intent
 import android.graphics.Rect
 import android.net.Uri
 import android.os.Looper
+import android.os.PowerManager
 import android.view.View
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -21,6 +22,7 @@ import org.mobilesr.core.BadTrial
 import org.mobilesr.core.BenchmarkPlan
 import org.mobilesr.core.CheckResult
 import org.mobilesr.core.EngineRequest
+import org.mobilesr.core.NotRun
 import org.mobilesr.core.programKey
 import org.mobilesr.runtimeFactory
 import org.robolectric.Robolectric
@@ -234,6 +236,34 @@ class RobustnessTest {
     }
 
     @Test
+    fun `results of last week are cleared away at the start, today's and the shown one are not`() {
+        services.settings.accelerator = Accelerator.CPU
+        openMain(services, share(app, "small")).get().click(R.id.primary)
+        settle(services)
+        val shown = (state as ScreenState.Done).finished.single().result.file
+        val (old, new) = listOf("old.png", "new.png").map { File(services.results, it).apply { writeText("x") } }
+        val lastWeek = System.currentTimeMillis() - 7L * 24 * 3600 * 1000
+        for (file in listOf(shown, old)) assertTrue(file.setLastModified(lastWeek))
+        settle(Services(app, services.runtime))
+        assertEquals(listOf(true, false, true), listOf(shown, old, new).map { it.exists() })
+    }
+
+    @Test
+    fun `battery saver is said, before and while it makes the work slow`() {
+        shadowOf(app.getSystemService(PowerManager::class.java)).setIsPowerSaveMode(true)
+        val gate = CountDownLatch(1)
+        TestApp.runtimes = { PretendGpu(runtimeFactory(it)) { answer -> answer.also { gate.await() } } }
+        val screen = openMain(services, share(app, "small")).get()
+        assertTrue(screen.text(R.id.detail), "Battery saver is on" in screen.text(R.id.detail))
+        screen.click(R.id.primary)
+        idle()
+        assertTrue(screen.isShown(R.id.detail) && "Battery saver is on" in screen.text(R.id.detail))
+        gate.countDown()
+        settle(services)
+        assertFalse("Battery saver is on" in screen.text(R.id.detail))
+    }
+
+    @Test
     fun `a hundred tiles a second are two notifications a second`() {
         val photo = services.apply { settle(this) }.let { org.mobilesr.Photo.of(Made.photo("small"), "small.png") }
         val service = Robolectric.buildService(UpscaleService::class.java, Intent()).create().startCommand(0, 1)
@@ -303,8 +333,8 @@ class RobustnessTest {
 
     @Test
     fun `a GPU that ended the app last time is not asked, until it is chosen anew`() {
-        val model = services.models.usable().first().models.first()
-        services.gpuTrial.begin(programKey(model, services.settings.request, services.runtime.fingerprint))
+        val network = services.models.usable().first()
+        services.gpuTrial.begin(programKey(network.models.first(), services.settings.requestFor(network), services.runtime.fingerprint))
         val next = Services(app, PretendGpu(services.runtime)) // the process was killed inside the driver
         settle(next)
         next.upscaling.choose(listOf(sharedPhoto(app, Made.photo("small"))))
@@ -313,11 +343,11 @@ class RobustnessTest {
         settle(next)
         val result = (next.upscaling.state.value as ScreenState.Done).finished.single().result
         assertEquals(Accelerator.CPU, result.ran.accelerator)
-        assertEquals(CheckResult.Distrusted(BadTrial.CRASHED), result.fallback)
+        assertEquals(listOf(NotRun(Accelerator.GPU, CheckResult.Distrusted(BadTrial.CRASHED))), result.notRun)
         next.gpuTrial.forget()
         next.upscaling.start()
         settle(next)
-        assertNull((next.upscaling.state.value as ScreenState.Done).finished.single().result.fallback)
+        assertEquals(emptyList<NotRun>(), (next.upscaling.state.value as ScreenState.Done).finished.single().result.notRun)
     }
 
     @Test
@@ -333,7 +363,7 @@ class RobustnessTest {
         assertTrue("${next.upscaling.state.value}", next.upscaling.state.value is ScreenState.Done)
         val result = (next.upscaling.state.value as ScreenState.Done).finished.single().result
         assertEquals(Accelerator.CPU, result.ran.accelerator)
-        assertEquals(CheckResult.Distrusted(BadTrial.HUNG), result.fallback)
+        assertEquals(listOf(NotRun(Accelerator.GPU, CheckResult.Distrusted(BadTrial.HUNG))), result.notRun)
     }
 
     @Test

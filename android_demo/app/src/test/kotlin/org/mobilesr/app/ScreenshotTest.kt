@@ -25,6 +25,7 @@ import org.mobilesr.core.BenchmarkResult
 import org.mobilesr.core.CancelToken
 import org.mobilesr.core.CheckResult
 import org.mobilesr.core.EngineRequest
+import org.mobilesr.core.NotRun
 import org.mobilesr.core.Output
 import org.mobilesr.core.PictureFormat
 import org.mobilesr.core.Progress
@@ -160,14 +161,14 @@ class ScreenshotTest {
             it.run(photo, target, Output(format = PictureFormat.PNG), CancelToken()) {}
         }
         val ran = if (fallback == null) EngineRequest(Accelerator.GPU) else EngineRequest(Accelerator.CPU, threads = 4)
-        val finished = Finished(photo, result.copy(ran = ran, fallback = fallback, seconds = 1.2), null)
+        val finished = Finished(photo, result.copy(ran = ran, notRun = listOfNotNull(fallback?.let { NotRun(Accelerator.GPU, it) }), seconds = 1.2), null)
         return ScreenState.Done(listOf(finished), emptyList(), model.name, photo.preview(1600), Photo.of(target, null).preview(1600))
     }
 
     private fun measured() = BenchmarkResult(
         model = "lkdn-s-x4", recipe = "float16", runtime = services.runtime.runtime,
         wanted = EngineRequest(Accelerator.GPU), ran = EngineRequest(Accelerator.CPU, threads = 4),
-        gpuProblem = CheckResult.Failed("Some ops are not accelerated"), initMs = 412.3, warmup = Timings.of(listOf(31.0, 19.2)),
+        notRun = listOf(NotRun(Accelerator.GPU, CheckResult.Failed("Some ops are not accelerated"))), initMs = 412.3, warmup = Timings.of(listOf(31.0, 19.2)),
         tiles = Timings.of(listOf(18.1, 18.4, 18.9, 22.7)), megapixelsPerSecond = 0.878, thermalBefore = Thermal.NONE, thermalAfter = Thermal.LIGHT,
         device = "test",
     )

@@ -69,7 +69,7 @@ class TestApp : MobileSrApp() {
 
     override fun runtime(): EngineFactory = runtimes(this)
 
-    override fun models(runtime: EngineFactory) = ModelStore(this, runtime, folder)
+    override fun models(runtime: EngineFactory) = ModelStore(this, runtime, folder, soc)
 
     companion object {
         /** What [runtime] gives; [reset] before each test. */
@@ -78,17 +78,22 @@ class TestApp : MobileSrApp() {
         /** Of the models: `models` are made for tests, `shipped` are what the name says. */
         var folder = "models"
 
+        /** As the phone names its SoC. */
+        var soc: String? = null
+
         fun reset() {
             runtimes = ::runtimeFactory
             folder = "models"
+            soc = null
         }
     }
 }
 
-/** Claims to be a GPU and computes with the real runtime's CPU; [spoil] changes what it answers. */
+/** Claims to be a GPU, or an NPU, and computes with the real runtime's CPU; [spoil] changes what it answers. */
 class PretendGpu(private val real: EngineFactory, private val spoil: (FloatArray) -> FloatArray = { it }) : EngineFactory {
     override val runtime get() = real.runtime
     override val types: Set<TensorType> get() = real.types
+    override val accelerators get() = real.accelerators
 
     override val fingerprint get() = real.fingerprint
 

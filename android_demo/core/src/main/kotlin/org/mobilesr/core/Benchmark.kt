@@ -24,7 +24,7 @@ public enum class Thermal { UNKNOWN, NONE, LIGHT, MODERATE, SEVERE, CRITICAL, EM
 /**
  * What was measured; all times in milliseconds.
  *
- * @property ran what really ran, which is [wanted] unless the GPU failed
+ * @property ran what really ran, which is [wanted] unless that failed: [notRun]
  * @property initMs loading, compiling and self-check
  * @property megapixelsPerSecond of output, kept pixels only, at the median
  */
@@ -34,7 +34,7 @@ public data class BenchmarkResult(
     val runtime: String,
     val wanted: EngineRequest,
     val ran: EngineRequest,
-    val gpuProblem: CheckResult?,
+    val notRun: List<NotRun>,
     val initMs: Double,
     val warmup: Timings,
     val tiles: Timings,
@@ -89,7 +89,7 @@ public class BenchmarkRunner(
                 runtime = factory.runtime,
                 wanted = plan.request,
                 ran = selection.runs,
-                gpuProblem = selection.gpuProblem,
+                notRun = selection.notRun,
                 initMs = initMs,
                 warmup = warmup,
                 tiles = tiles,

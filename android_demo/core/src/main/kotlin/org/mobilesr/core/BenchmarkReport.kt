@@ -14,7 +14,8 @@ public object BenchmarkReport {
         "device" to { it.device },
         "wanted_accelerator" to { it.wanted.accelerator.name.lowercase() },
         "accelerator" to { it.ran.accelerator.name.lowercase() },
-        "gpu_problem" to { it.gpuProblem },
+        "npu_problem" to { it.problemOf(Accelerator.NPU) },
+        "gpu_problem" to { it.problemOf(Accelerator.GPU) },
         "gpu_precision" to { r -> r.ran.precision.name.lowercase().takeIf { r.ran.accelerator == Accelerator.GPU } },
         "threads" to { it.ran.threads },
         "init_ms" to { round(it.initMs) },
@@ -52,6 +53,8 @@ public object BenchmarkReport {
     /** An object with `schema` and `results`. */
     public fun json(results: List<BenchmarkResult>): String =
         Json.write(mapOf("schema" to SCHEMA, "results" to results.map { r -> COLUMNS.associate { (name, value) -> name to value(r) } }))
+
+    private fun BenchmarkResult.problemOf(accelerator: Accelerator) = notRun.firstOrNull { it.accelerator == accelerator }?.why
 
     private fun quote(text: String) = if (text.any { it in ",\"\r\n" }) "\"" + text.replace("\"", "\"\"") + "\"" else text
 

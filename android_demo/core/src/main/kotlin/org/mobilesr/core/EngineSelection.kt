@@ -1,22 +1,28 @@
 // Which engine really runs: what was asked for if it proves itself, else the CPU, with the reason kept.
 package org.mobilesr.core
 
+/** An accelerator that was wished for and does not run, and why. */
+public data class NotRun(val accelerator: Accelerator, val why: CheckResult)
+
 /**
  * A running engine and how it came to be chosen.
  *
  * @property engine runs the tiles; whoever selected it closes it
  * @property wanted what was asked for
- * @property gpuProblem why the GPU is not used although it was asked for, null if it is used or was not wanted
+ * @property notRun what was tried before [engine], in this order; empty if the wish was fulfilled
  * @property check the self-check of [engine]; null if there was no tile to check with
  */
 public class Selection(
     public val engine: TileEngine,
     public val wanted: EngineRequest,
-    public val gpuProblem: CheckResult?,
+    public val notRun: List<NotRun>,
     public val check: CheckResult?,
 ) {
     public val runs: EngineRequest get() = engine.request
-    public val fellBack: Boolean get() = gpuProblem != null
+    public val fellBack: Boolean get() = notRun.isNotEmpty()
+
+    /** Why the GPU is not used, null if it is used or was not tried. */
+    public val gpuProblem: CheckResult? get() = notRun.firstOrNull { it.accelerator == Accelerator.GPU }?.why
 }
 
 /** The model computes wrong results even on the CPU; there is nothing to fall back to. */
@@ -25,7 +31,7 @@ public class UnusableModelException(public val check: CheckResult) : Exception(c
 /**
  * Chooses and proves engines for [model]. Call on the [EngineThread].
  *
- * @param trial remembers GPUs that took the process with them; null trusts them
+ * @param trial remembers drivers that took the process with them; null trusts them
  */
 public class EngineSelector(private val factory: EngineFactory, private val model: LoadedModel, private val trial: GpuTrial? = null) {
     private val selfCheck = SelfCheck(model.card.range)
@@ -33,30 +39,41 @@ public class EngineSelector(private val factory: EngineFactory, private val mode
     /**
      * Makes an engine for [request].
      *
-     * The GPU is asked for alone and must reproduce a golden tile: [golden], or without one what the CPU
-     * makes of a synthetic tile. If it fails, the CPU runs and [Selection.gpuProblem] says why.
+     * The NPU or the GPU is asked for alone and must reproduce a golden tile: [golden], or without one what the CPU
+     * makes of a synthetic tile. An NPU that fails is followed by the GPU, a GPU that fails by the CPU, and
+     * [Selection.notRun] says why.
      *
      * @throws UnusableModelException if the CPU contradicts the golden tile too
      * @throws EngineException if the CPU cannot load the model
      */
     public fun select(request: EngineRequest, golden: GoldenTile?): Selection {
-        if (request.accelerator == Accelerator.CPU) return onCpu(request, golden, null)
-        val key = programKey(model, request, factory.fingerprint)
-        trial?.badTrial(key)?.let { return onCpu(request, golden, CheckResult.Distrusted(it)) }
-        val reference = golden ?: syntheticTile(request)
-        val (gpu, check) = trial?.begin(key).use { tryGpu(request, reference) }
-        if (gpu != null && check is CheckResult.Passed) return Selection(gpu, request, null, check)
-        gpu?.close()
-        return onCpu(request, golden, check)
+        val notRun = ArrayList<NotRun>()
+        val reference by lazy { golden ?: syntheticTile(request) }
+        for (accelerator in Accelerator.entries) {
+            if (accelerator < request.accelerator || accelerator == Accelerator.CPU) continue
+            val asked = request.copy(accelerator = accelerator)
+            val (engine, check) = prove(asked) { reference }
+            if (engine != null && check is CheckResult.Passed) return Selection(engine, request, notRun, check)
+            engine?.close()
+            notRun += NotRun(accelerator, check)
+        }
+        return onCpu(request, golden, notRun)
     }
 
-    private fun tryGpu(request: EngineRequest, reference: GoldenTile): Pair<TileEngine?, CheckResult> {
-        val gpu = try {
+    private fun prove(asked: EngineRequest, reference: () -> GoldenTile): Pair<TileEngine?, CheckResult> {
+        val key = programKey(model, asked, factory.fingerprint)
+        trial?.badTrial(key)?.let { return null to CheckResult.Distrusted(it) }
+        val tile = reference()
+        return trial?.begin(key).use { attempt(asked, tile) }
+    }
+
+    private fun attempt(request: EngineRequest, reference: GoldenTile): Pair<TileEngine?, CheckResult> {
+        val engine = try {
             create(request)
         } catch (e: EngineException) {
             return null to CheckResult.Failed(e.message.orEmpty())
         }
-        return gpu to selfCheck.check(gpu, reference)
+        return engine to selfCheck.check(engine, reference)
     }
 
     /** A library that cannot be loaded is the runtime's refusal too: not the end of the thread that asked. */
@@ -66,14 +83,14 @@ public class EngineSelector(private val factory: EngineFactory, private val mode
         throw EngineException("${e.javaClass.simpleName}: ${e.message}", e)
     }
 
-    private fun onCpu(wanted: EngineRequest, golden: GoldenTile?, gpuProblem: CheckResult?): Selection {
+    private fun onCpu(wanted: EngineRequest, golden: GoldenTile?, notRun: List<NotRun>): Selection {
         val engine = create(wanted.copy(accelerator = Accelerator.CPU))
         val check = golden?.let { selfCheck.check(engine, it) }
         if (check != null && check !is CheckResult.Passed) {
             engine.close()
             throw UnusableModelException(check)
         }
-        return Selection(engine, wanted, gpuProblem, check)
+        return Selection(engine, wanted, notRun, check)
     }
 
     private fun syntheticTile(request: EngineRequest): GoldenTile {

@@ -5,12 +5,25 @@ package org.mobilesr.core
 public data class GoldenFiles(val input: String, val output: String)
 
 /**
+ * One file of a model that was compiled for the NPU of one SoC (`mobile-sr compile --android`).
+ *
+ * @property soc as `Build.SOC_MODEL` begins on such a phone: SM8650
+ * @property file beside the plain file
+ * @property sha256 of it, lower case hexadecimal
+ */
+public data class CompiledFor(val soc: String, val file: String, val sha256: String) {
+    /** True on a phone whose `Build.SOC_MODEL` is [model]: variants of one SoC carry endings, SM8650-AC. */
+    public fun runsOn(model: String?): Boolean = model != null && (model == soc || model.startsWith("$soc-"))
+}
+
+/**
  * What the exporter wrote about a model. Everything that the tensors already say is checked against them.
  *
  * @property file name of the .tflite beside the card
  * @property sha256 of the file, lower case hexadecimal; null for a file that the user added
  * @property tileHeight low-resolution pixels, null if the card does not say
  * @property halo low-resolution pixels that the network needs around a kept part, whatever the tile
+ * @property npu the same network compiled for NPUs, one file a SoC; none for a file that the user added
  */
 public data class ModelCard(
     val name: String,
@@ -26,6 +39,7 @@ public data class ModelCard(
     val licence: String?,
     val credit: String?,
     val golden: GoldenFiles?,
+    val npu: List<CompiledFor> = emptyList(),
 ) {
     /** Throws [RefusedModelException] if card and tensors contradict each other. */
     public fun requireFits(shape: ModelShape) {
@@ -65,7 +79,7 @@ public data class ModelCard(
             val name = fileName.removeSuffix(".tflite")
             val own = file.metadata?.let { read(it) }.orEmpty()
             val halo = own["halo"] ?: minOf(MAX_GUESSED_HALO, minOf(shape.tileWidth, shape.tileHeight) / 4).toDouble()
-            return of(mapOf("name" to name) + own + mapOf("file" to fileName, "halo" to halo, "sha256" to null, "golden" to null))
+            return of(mapOf("name" to name) + own + mapOf("file" to fileName, "halo" to halo, "sha256" to null, "golden" to null, "npu" to null))
         }
 
         /** The card of a file that could not be read: its name and nothing else. */
@@ -93,8 +107,15 @@ public data class ModelCard(
                 golden = golden?.let {
                     GoldenFiles(it.text("input") ?: missing("golden.input"), it.text("output") ?: missing("golden.output"))
                 }?.also { requirePlainName(it.input); requirePlainName(it.output) },
+                npu = (o["npu"] as? List<*>).orEmpty().map { compiled(it.asObject()) },
             )
         }
+
+        private fun compiled(o: Map<String, Any?>) = CompiledFor(
+            soc = o.text("soc") ?: missing("npu.soc"),
+            file = o.text("file")?.also { requirePlainName(it) } ?: missing("npu.file"),
+            sha256 = o.text("sha256")?.lowercase() ?: missing("npu.sha256"),
+        )
 
         private fun read(json: String): Map<String, Any?> = try {
             Json.parse(json).asObject()

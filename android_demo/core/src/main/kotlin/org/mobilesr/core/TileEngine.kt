@@ -3,8 +3,8 @@ package org.mobilesr.core
 
 import java.security.MessageDigest
 
-/** The hardware that a model is asked to run on. */
-public enum class Accelerator { GPU, CPU }
+/** The hardware that a model is asked to run on; the NPU runs only files that were compiled for its very SoC ([LoadedModel.npu]). */
+public enum class Accelerator { NPU, GPU, CPU }
 
 /** Arithmetic of the GPU; the CPU always computes in the model's own precision. */
 public enum class Precision { FP16, FP32 }
@@ -46,11 +46,14 @@ public interface EngineFactory {
     /** Tensor types that this runtime can be fed with. */
     public val types: Set<TensorType>
 
+    /** What this runtime can ask for at all; whether it gets it is found out by trying. */
+    public val accelerators: Set<Accelerator> get() = setOf(Accelerator.GPU, Accelerator.CPU)
+
     /** Runtime and system, as exactly as a compiled GPU program depends on them. */
     public val fingerprint: String
 
     /**
-     * Loads [model] for exactly what [request] says: asked for the GPU it must fail, not use the CPU.
+     * Loads [model] for exactly what [request] says: asked for the GPU or the NPU it must fail, not use the CPU.
      *
      * @throws EngineException if the runtime refuses
      */
@@ -60,8 +63,9 @@ public interface EngineFactory {
 /** The runtime refused to load or to run a model; the message is the runtime's own. */
 public class EngineException(message: String, cause: Throwable? = null) : Exception(message, cause)
 
-/** Names a compiled program: another model, precision, runtime or system is another program. */
+/** Names a compiled program: another model, accelerator, precision, runtime or system is another program. */
 public fun programKey(model: LoadedModel, request: EngineRequest, fingerprint: String): String {
-    val text = listOf(model.sha256, request.precision, fingerprint).joinToString("|")
+    val program = if (request.accelerator == Accelerator.NPU) model.npu?.sha256 else request.precision
+    val text = listOf(model.sha256, request.accelerator, program, fingerprint).joinToString("|")
     return MessageDigest.getInstance("SHA-256").digest(text.toByteArray()).joinToString("") { "%02x".format(it) }
 }

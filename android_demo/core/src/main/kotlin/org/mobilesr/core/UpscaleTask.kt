@@ -8,7 +8,7 @@ import java.io.IOException
  * A finished picture.
  *
  * @property ran what really computed it
- * @property fallback why not the GPU, if that was wanted
+ * @property notRun what was wished for instead of [ran], and why it does not run
  * @property seconds that the tiles and the file took
  */
 public data class Upscaled(
@@ -17,7 +17,7 @@ public data class Upscaled(
     val height: Int,
     val format: PictureFormat,
     val ran: EngineRequest,
-    val fallback: CheckResult?,
+    val notRun: List<NotRun>,
     val tiles: Int,
     val seconds: Double,
 ) {
@@ -71,7 +71,7 @@ public class UpscaleTask(
             height = height,
             format = format,
             ran = selection.runs,
-            fallback = selection.gpuProblem,
+            notRun = selection.notRun,
             tiles = plan.count,
             seconds = (System.nanoTime() - start) * 1e-9,
         )

@@ -25,7 +25,7 @@ class BenchmarkTest {
         val result = run(BenchmarkPlan(GPU, warmup = 1, runs = 1))
         assertEquals(Accelerator.CPU, result.ran.accelerator)
         assertEquals(Accelerator.GPU, result.wanted.accelerator)
-        assertEquals(CheckResult.Failed("no OpenCL, sorry"), result.gpuProblem)
+        assertEquals(listOf(NotRun(Accelerator.GPU, CheckResult.Failed("no OpenCL, sorry"))), result.notRun)
     }
 
     @Test

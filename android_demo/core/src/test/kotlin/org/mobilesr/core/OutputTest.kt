@@ -61,7 +61,7 @@ class OutputTest {
     @Test
     fun `a task writes the size and the format that were asked for`() {
         val model = modelOf(tile = 32, scale = 4, halo = 8)
-        val task = UpscaleTask(model, Selection(NearestEngine(model.shape), CPU, null, null))
+        val task = UpscaleTask(model, Selection(NearestEngine(model.shape), CPU, emptyList(), null))
         val photo = ArrayImage(50, 40, IntArray(2000) { (255 shl 24) or (it % 50 * 4 shl 8) })
         val done = task.run(photo, File(folder.root, "out.jpg"), PictureFormat.JPEG, size = 110 to 88)
         assertEquals(listOf(110, 88), listOf(done.width, done.height))
@@ -84,7 +84,7 @@ class OutputTest {
             }
         }
         val error = assertThrows(NotEnoughSpaceException::class.java) {
-            UpscaleTask(model, Selection(engine, CPU, null, null)).run(noise(50, 40), full)
+            UpscaleTask(model, Selection(engine, CPU, emptyList(), null)).run(noise(50, 40), full)
         }
         assertEquals(1000L, error.available)
         assertEquals(0, tiles)

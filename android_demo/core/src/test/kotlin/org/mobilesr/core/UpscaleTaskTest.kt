@@ -75,5 +75,5 @@ class UpscaleTaskTest {
 
     private fun target() = File(folder.root, "result.png")
 
-    private fun task(engine: TileEngine) = UpscaleTask(model, Selection(engine, CPU, null, null))
+    private fun task(engine: TileEngine) = UpscaleTask(model, Selection(engine, CPU, emptyList(), null))
 }

@@ -6,6 +6,9 @@ import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import java.util.concurrent.CancellationException
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
+import java.util.concurrent.atomic.AtomicInteger
 import kotlin.math.abs
 
 class UpscalerTest {
@@ -94,6 +97,24 @@ class UpscalerTest {
         }
         val upscaler = Upscaler(broken, NearestEngine(shape), modelOf(shape, 16))
         assertEquals("card pulled out", assertThrows(java.io.IOException::class.java) { upscaler.run({ _, _ -> }) }.message)
+    }
+
+    @Test
+    fun `while one band is written the next is computed`() {
+        val secondBand = CountDownLatch(1)
+        val tiles = AtomicInteger()
+        val columns = TilePlan(200, 400, 64, 64, 16, 2).columns.size
+        val engine = object : TileEngine by NearestEngine(shape) {
+            private val real = NearestEngine(shape)
+
+            override fun run(input: FloatArray): FloatArray = real.run(input).also { if (tiles.incrementAndGet() > columns) secondBand.countDown() }
+        }
+        var overlapped: Boolean? = null
+        Upscaler(noise(200, 400), engine, modelOf(shape, 16)).run({ _, _ ->
+            // the first row of the first band: one after the other, no tile of the second band would ever come
+            if (overlapped == null) overlapped = secondBand.await(30, TimeUnit.SECONDS)
+        })
+        assertEquals(true, overlapped)
     }
 
     @Test

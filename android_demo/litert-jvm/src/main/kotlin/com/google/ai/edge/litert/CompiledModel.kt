@@ -51,7 +51,7 @@ class CompiledModel private constructor(
     )
 
     /** One buffer for each output. */
-    fun createOutputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = listOf(
+    fun createOutputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = if (StandIn.outputsFail) throw LiteRtException(2, "no memory") else listOf(
         buffer(
             NativeApi.pointer("output") { LiteRtGetSignatureOutputTensorByIndex(signature, 0, it) },
             NativeApi.pointer("output requirements") { LiteRtGetCompiledModelOutputBufferRequirements(compiled, signatureIndex.toLong(), 0, it) },

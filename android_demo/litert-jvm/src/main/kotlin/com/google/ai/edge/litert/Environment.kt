@@ -8,6 +8,9 @@ class Environment private constructor(internal val handle: Pointer) : JniHandle(
     /** Settings of an environment; the stand-in knows none. */
     enum class Option { CompilerPluginLibraryDir, DispatchLibraryDir }
 
+    /** What can be asked for: on a desktop the CPU. */
+    fun getAvailableAccelerators(): Set<Accelerator> = setOf(Accelerator.CPU)
+
     override fun destroy() = NativeApi.instance.LiteRtDestroyEnvironment(handle)
 
     companion object {
@@ -17,5 +20,9 @@ class Environment private constructor(internal val handle: Pointer) : JniHandle(
             require(options.isEmpty()) { "the stand-in knows no options" }
             return Environment(NativeApi.pointer("environment") { LiteRtCreateEnvironment(0, null, it) })
         }
+
+        /** Makes an environment that knows a vendor's libraries; on a desktop there are none. */
+        @JvmStatic
+        fun create(npuAcceleratorProvider: NpuAcceleratorProvider, options: Map<Option, String> = mapOf()): Environment = create(options)
     }
 }

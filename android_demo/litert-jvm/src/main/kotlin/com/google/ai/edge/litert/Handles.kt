@@ -29,14 +29,29 @@ class LiteRtException(private val status: Status, message: String) : Exception(m
     constructor(code: Int, message: String) : this(Status.fromCode(code), message)
 }
 
+/** Not of the library: what tests look at, and what they let fail. */
+object StandIn {
+    /** Native things that are not closed yet. */
+    val alive = java.util.concurrent.atomic.AtomicInteger()
+
+    /** As on a GPU whose memory is full. */
+    @Volatile
+    var outputsFail = false
+}
+
 /** Something native that has to be closed. */
 abstract class JniHandle : AutoCloseable {
     private var destroyed = false
+
+    init {
+        StandIn.alive.incrementAndGet()
+    }
 
     /** Frees it; once is enough. */
     final override fun close() {
         if (destroyed) return
         destroyed = true
+        StandIn.alive.decrementAndGet()
         destroy()
     }
 
