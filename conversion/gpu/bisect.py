@@ -1,0 +1,410 @@
+"""Which operation of a .tflite breaks in half precision? Every operation's result on the real GPU engine, held to the CPU's.
+
+All results of a run are copied out at once, in both precisions; the first that leaves what rounding explains is then run as the end of a
+prefix of its own, and by itself, on inputs that are right: so a copy that changes what the engine fuses cannot name the wrong one.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conversion.gpu.devices import VulkanDevice
+from conversion.gpu.engine import TIME_LIMIT_S, GpuRefusal
+from conversion.gpu.half_reasons import reason_of
+from conversion.gpu.rounding_bound import HALF_STEP, Leaving, leaving
+from conversion.gpu.tensors import Feed, TensorJob, TensorRun, half_device, run_parts
+from conversion.tflite.all_tensors import all_tensors
+from conversion.tflite.check import read_checked
+from conversion.tflite.made_inputs import rounded_feed
+from conversion.tflite.names import text_of
+from conversion.tflite.prefixes import computed_tensors, operations_of
+from keras_models.system.errors import ModelError, printable
+
+REPORT_VERSION = 1
+CHUNK_BYTES = 1 << 28
+"""Results that are copied out of one run."""
+MOVES = 3
+"""How often the inputs are moved by rounding: what one draw of signs leaves where it was the next one moves."""
+CONFIRMATIONS = 8
+"""Prefixes that are run until one leaves as its copy did."""
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """The operation that is named.
+
+    Attributes:
+        number: its place in the file, from 0.
+        operation: "CONV_2D".
+        tensor: the name of its result.
+        input: on which of the inputs it left furthest.
+        difference: largest difference to the CPU's single precision, None if it is not finite.
+        allowed: what rounding explains.
+        inputs: of each number that it reads, name -> (smallest, largest) value in single precision.
+        result: (smallest, largest) value that it should have.
+        reason: in words.
+        alone: True if it leaves by itself, on inputs that are right; False if it does only behind what stands before it.
+    """
+
+    number: int
+    operation: str
+    tensor: str
+    input: str
+    difference: float | None
+    allowed: float
+    inputs: dict[str, tuple[float, float]]
+    result: tuple[float, float]
+    reason: str
+    alone: bool
+
+    def as_text(self) -> str:
+        """One operation, several lines."""
+        lines = [f"operation {self.number}, {self.operation} ({self.tensor}), on {self.input}: {self.reason}"]
+        how = "not finite" if self.difference is None else f"differs by {self.difference:.3g}"
+        by = "by itself, on right inputs" if self.alone else "behind the rounding of what stands before it, not by itself"
+        lines.append(f"  {how}, {self.allowed:.3g} is explained by rounding; {by}")
+        lines += [f"  reads {name}: {low:.4g} to {high:.4g}" for name, (low, high) in self.inputs.items()]
+        lines.append(f"  should give {self.result[0]:.4g} to {self.result[1]:.4g}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation's result: of all inputs the one that comes nearest to what is allowed, or goes furthest beyond.
+
+    Attributes:
+        number: of the operation.
+        operation: its name.
+        tensor: the result's name.
+        input: on which.
+        difference: largest absolute one, None if it is not finite where it should be.
+        allowed: what rounding explains of it.
+        ratio: how many times what is allowed it is, in its largest or its mean square difference; None if it is not finite.
+    """
+
+    number: int
+    operation: str
+    tensor: str
+    input: str
+    difference: float | None
+    allowed: float
+    ratio: float | None
+
+    @property
+    def leaves(self) -> bool:
+        """Beyond what rounding explains."""
+        return self.ratio is None or self.ratio > 1
+
+
+@dataclass(frozen=True)
+class Bisection:
+    """What was found.
+
+    Attributes:
+        file: its name.
+        device: the adapter.
+        inputs: names of what it was run on.
+        compared: how many results were compared, of how many operations.
+        operations: how many there are.
+        refused: the engine's word if it does not take the file, else None; what does not depend on such operations is compared then.
+        single: the first operation that is wrong in single precision already.
+        half: the first one that leaves in half precision.
+        not_finite: the first whose result is not finite in half precision.
+        unconfirmed: operations whose copies left and whose prefixes did not.
+        outputs_leave: the file's own outputs leave in half precision too.
+        steps: every operation in half precision.
+        version: of this schema.
+    """
+
+    file: str
+    device: str
+    inputs: tuple[str, ...]
+    compared: int
+    operations: int
+    refused: str | None
+    single: Culprit | None
+    half: Culprit | None
+    not_finite: Step | None
+    unconfirmed: tuple[int, ...]
+    outputs_leave: bool
+    steps: tuple[Step, ...]
+    version: int = REPORT_VERSION
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong, in words."""
+        wrong = {"single precision": self.single, "half precision": self.half}
+        broken = (f"{kind} breaks in operation {c.number}, {c.operation}: {c.reason}" for kind, c in wrong.items() if c)
+        return (*([self.refused] if self.refused else []), *broken)
+
+    def as_json(self) -> dict:
+        """JSON-ready."""
+        return {**asdict(self), "problems": self.problems}
+
+    def as_text(self) -> str:
+        """For people."""
+        if self.refused and not self.compared:
+            return printable(f"bisect               {self.refused}")
+        lines = [
+            f"bisect               {self.device}: {self.compared} results of {self.operations} operations, on {', '.join(self.inputs)}"
+        ]
+        if self.refused:
+            lines.append(f"refused              {self.refused}: only what does not depend on that was compared")
+        for kind, culprit in (("single", self.single), ("half", self.half)):
+            lines.append(f"{kind + ' precision':20} {culprit.as_text() if culprit else 'no operation leaves what rounding explains'}")
+        if self.half and self.not_finite and self.not_finite.number != self.half.number:
+            lines.append(f"not finite first     operation {self.not_finite.number}, {self.not_finite.operation} ({self.not_finite.tensor})")
+        if self.half:
+            lines.append(f"outputs              {'leave too' if self.outputs_leave else 'stay within what rounding explains all the same'}")
+        return "\n".join(map(printable, "\n".join(lines).split("\n")))
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file, what its operations make on the CPU, and on inputs that were moved by half's rounding."""
+
+    path: Path
+    data: bytes
+    model: Any
+    feeds: Mapping[str, Feed]
+    right: Sequence[dict[int, np.ndarray]]
+    moved: Sequence[dict[int, np.ndarray]]
+    """`MOVES` of each feed, one after another."""
+    taps: Sequence[tuple[int, int]]
+    """(number of the operation, tensor) of all results that are compared."""
+
+    def leaving(self, turn: int, tensor: int, got: np.ndarray, exact: bool = False) -> Leaving:
+        """How far a result on the feed of that number is off."""
+        moved = [run[tensor] for run in self.moved[MOVES * turn : MOVES * (turn + 1)]]
+        return leaving(self.right[turn][tensor], moved, got, exact)
+
+
+def bisect_on_gpu(path: str | Path, feeds: Mapping[str, Feed], data: bytes | None = None, limit_s: float = TIME_LIMIT_S) -> Bisection:
+    """Names the first operation whose half-precision result leaves single precision by more than rounding explains.
+
+    Args:
+        path: a float .tflite of fixed sizes.
+        feeds: what an input is called -> values for the file's inputs.
+        data: its bytes, if they are not those at `path`.
+        limit_s: seconds, of each of the engine's processes.
+
+    Raises:
+        ModelError: an integer file, one that the CPU cannot run, no device of half precision, a crash or the time limit.
+    """
+    path = Path(path)
+    data = path.read_bytes() if data is None else data
+    _, model = read_checked(path)
+    file = _on_cpu(path, data, model, feeds)
+    device = half_device(path)
+    file, refused = _taken(file, device, limit_s)
+    if not file.taps:
+        return _refused(file, refused or "", device)
+    single, half = (_all_results(file, device, precision, limit_s) for precision in (False, True))
+    _refuse_without_half(file, single, half)
+    wrong_steps, steps = _steps(file, single, exact=True), _steps(file, half, exact=False)
+    unconfirmed: list[int] = []
+    found = _confirmed(file, device, steps, half, unconfirmed, limit_s) or _by_halves(file, device, limit_s)
+    wrong = next((step for step in wrong_steps if step.leaves), None)
+    return Bisection(
+        file=str(path),
+        device=half.device,
+        inputs=tuple(feeds),
+        compared=len(steps),
+        operations=len(model.subgraphs[0].operators),
+        refused=refused,
+        single=_culprit(file, wrong, single, device, False, limit_s) if wrong else None,
+        half=found,
+        not_finite=next((step for step in steps if step.ratio is None), None),
+        unconfirmed=tuple(unconfirmed),
+        outputs_leave=_outputs_leave(file, device, limit_s) if found else False,
+        steps=tuple(steps),
+    )
+
+
+def taps_of(model: Any) -> list[tuple[int, int]]:
+    """(number of the operation, tensor) of all results of single precision that depend on the inputs."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph, computed = model.subgraphs[0], computed_tensors(model)
+    return [
+        (number, int(tensor))
+        for number, operator in enumerate(graph.operators)
+        for tensor in (operator.outputs if operator.outputs is not None else ())
+        if int(tensor) in computed and graph.tensors[int(tensor)].type == schema.TensorType.FLOAT32
+    ]
+
+
+def _on_cpu(path: Path, data: bytes, model: Any, feeds: Mapping[str, Feed]) -> _File:
+    from ai_edge_litert import schema_py_generated as schema
+
+    integers = {schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16}
+    made = computed_tensors(model)
+    if {model.subgraphs[0].tensors[i].type for i in made} & integers:
+        raise ModelError(f"{path}: an integer file has no half precision: compare it with its float file, `int8_of`")
+    if not taps_of(model):
+        raise ModelError(f"{path}: no operation makes numbers of single precision of its inputs: there is nothing to compare")
+    graph = model.subgraphs[0]
+    read = {int(i) for op in graph.operators for i in (op.inputs if op.inputs is not None else ()) if i >= 0} | made
+    wanted = {i for i in read if graph.tensors[i].type in (schema.TensorType.FLOAT32, schema.TensorType.INT32, schema.TensorType.BOOL)}
+    right = all_tensors(data, [*feeds.values()], wanted, path)
+    rounded = [rounded_feed(feed, HALF_STEP, seed) for feed in feeds.values() for seed in range(MOVES)]
+    moved = all_tensors(data, rounded, {tensor for _, tensor in taps_of(model)}, path)
+    return _File(path, data, model, feeds, right, moved, taps_of(model))
+
+
+def _taken(file: _File, device: VulkanDevice, limit_s: float) -> tuple[_File, str | None]:
+    """The file with those of its results that the engine takes, and the engine's word if it refuses others.
+
+    Raises:
+        ModelError: it crashes or hangs.
+    """
+    ends = tuple(dict.fromkeys(t for _, t in file.taps if t in {int(o) for o in file.model.subgraphs[0].outputs})) or (file.taps[-1][1],)
+    (run,) = run_parts(file.path, [TensorJob(file.data, ends, [], False)], device, limit_s)
+    if isinstance(run, TensorRun):
+        return file, None
+    if not isinstance(run, GpuRefusal):
+        raise run
+    words = str(run).removeprefix(f"{file.path}: ")
+    names, graph = operations_of(file.model), file.model.subgraphs[0]
+    bad = {number for number, name in enumerate(names) if re.search(rf"\b{re.escape(name)}\b", words)}
+    behind: set[int] = set()
+    for number, operator in enumerate(graph.operators):
+        if number in bad or behind & {int(i) for i in operator.inputs}:
+            behind |= {int(o) for o in operator.outputs}
+    kept = [(number, tensor) for number, tensor in file.taps if tensor not in behind] if bad else []
+    return replace(file, taps=kept), words
+
+
+def _all_results(file: _File, device: VulkanDevice, half: bool, limit_s: float) -> TensorRun:
+    """Copies of every result, in as many runs as they need."""
+    chunks: list[list[int]] = [[]]
+    held = 0
+    for _, tensor in file.taps:
+        held += file.right[0][tensor].nbytes
+        if held > CHUNK_BYTES and chunks[-1]:
+            chunks, held = [*chunks, []], file.right[0][tensor].nbytes
+        chunks[-1].append(tensor)
+    feeds = [*file.feeds.values()]
+    runs = run_parts(file.path, [TensorJob(file.data, tuple(chunk), feeds, half) for chunk in chunks], device, limit_s)
+    for run in runs:
+        if isinstance(run, ModelError):
+            raise run
+    whole = [run for run in runs if isinstance(run, TensorRun)]
+    values = tuple({t: v for run in whole for t, v in run.values[turn].items()} for turn in range(len(feeds)))
+    return TensorRun(values, whole[0].device, whole[0].software)
+
+
+def _refuse_without_half(file: _File, single: TensorRun, half: TensorRun) -> None:
+    pairs = ((a[t], b[t]) for a, b in zip(single.values, half.values) for _, t in file.taps)
+    if all(np.array_equal(a, b, equal_nan=True) for a, b in pairs) and any(value.any() for run in file.right for value in run.values()):
+        raise ModelError(
+            f"{file.path}: {half.device} gives the same in both precisions: it computes no half numbers (or nothing here rounds)"
+        )
+
+
+def _steps(file: _File, run: TensorRun, exact: bool) -> list[Step]:
+    names, graph = operations_of(file.model), file.model.subgraphs[0]
+    steps = []
+    for number, tensor in file.taps:
+        found = {name: file.leaving(turn, tensor, run.values[turn][tensor], exact) for turn, name in enumerate(file.feeds)}
+        worst = max(found, key=lambda name: found[name].ratio)
+        steps.append(_step(number, names[number], text_of(graph.tensors[tensor].name), worst, found[worst]))
+    return steps
+
+
+def _step(number: int, operation: str, tensor: str, name: str, found: Leaving) -> Step:
+    finite = np.isfinite(found.ratio)
+    return Step(
+        number, operation, tensor, name, found.difference if finite else None, found.allowed, float(found.ratio) if finite else None
+    )
+
+
+def _confirmed(
+    file: _File, device: VulkanDevice, steps: Sequence[Step], half: TensorRun, unconfirmed: list[int], limit_s: float
+) -> Culprit | None:
+    """The first operation that leaves in its copy and as the end of its prefix."""
+    for step in [step for step in steps if step.leaves][:CONFIRMATIONS]:
+        tensor = _tensor_of(file, step)
+        (run,) = run_parts(file.path, [TensorJob(file.data, (tensor,), [*file.feeds.values()], True)], device, limit_s)
+        if isinstance(run, ModelError):
+            raise run
+        if max(file.leaving(turn, tensor, got[tensor]).ratio for turn, got in enumerate(run.values)) > 1:
+            return _culprit(file, step, half, device, True, limit_s)
+        unconfirmed.append(step.number)
+    return None
+
+
+def _by_halves(file: _File, device: VulkanDevice, limit_s: float) -> Culprit | None:
+    """The shortest prefix that leaves, where the file's outputs do although no copy did: found by halving."""
+    if not _outputs_leave(file, device, limit_s):
+        return None
+    low, high, ran = 0, len(file.taps) - 1, dict[int, TensorRun]()
+    while low <= high:
+        middle = (low + high) // 2
+        (run,) = run_parts(file.path, [TensorJob(file.data, (file.taps[middle][1],), [*file.feeds.values()], True)], device, limit_s)
+        if isinstance(run, ModelError):
+            raise run
+        tensor = file.taps[middle][1]
+        if max(file.leaving(turn, tensor, got[tensor]).ratio for turn, got in enumerate(run.values)) > 1:
+            ran[middle], high = run, middle - 1
+        else:
+            low = middle + 1
+    return _culprit(file, _steps(replace(file, taps=[file.taps[low]]), ran[low], exact=False)[0], ran[low], device, True, limit_s)
+
+
+def _tensor_of(file: _File, step: Step) -> int:
+    graph = file.model.subgraphs[0]
+    return next(t for number, t in file.taps if number == step.number and text_of(graph.tensors[t].name) == step.tensor)
+
+
+def _culprit(file: _File, step: Step, run: TensorRun, device: VulkanDevice, half: bool, limit_s: float) -> Culprit:
+    graph, turn, tensor = file.model.subgraphs[0], [*file.feeds].index(step.input), _tensor_of(file, step)
+    right, operator = file.right[turn], graph.operators[step.number]
+    read = [int(i) for i in operator.inputs if int(i) in right]
+    computed = computed_tensors(file.model)
+    values = [right[i] for i in sorted(read, key=lambda i: i not in computed)]
+    if half:
+        reason = reason_of(step.operation, values if step.operation not in ("DIV",) else [right[i] for i in read], right[tensor],
+                           run.values[turn][tensor])  # fmt: skip
+    else:
+        reason = "the engine gives other values than the CPU in single precision already"
+    alone = _leaves_alone(file, step.number, tensor, turn, device, half, limit_s)
+    return Culprit(
+        step.number, step.operation, step.tensor, step.input, step.difference, step.allowed,
+        {text_of(graph.tensors[i].name): _range(right[i]) for i in read if right[i].size}, _range(right[tensor]), reason, alone,
+    )  # fmt: skip
+
+
+def _leaves_alone(file: _File, number: int, tensor: int, turn: int, device: VulkanDevice, half: bool, limit_s: float) -> bool:
+    """Whether the operation leaves on the CPU's own values for its inputs."""
+    computed = computed_tensors(file.model)
+    given = {int(i): file.right[turn][int(i)] for i in file.model.subgraphs[0].operators[number].inputs if int(i) in computed}
+    (run,) = run_parts(file.path, [TensorJob(file.data, (tensor,), [given], half, tuple(given))], device, limit_s)
+    if isinstance(run, ModelError):
+        return False
+    return file.leaving(turn, tensor, run.values[0][tensor], not half).ratio > 1
+
+
+def _outputs_leave(file: _File, device: VulkanDevice, limit_s: float) -> bool:
+    taps = {tensor for _, tensor in file.taps}
+    outputs = tuple(dict.fromkeys(int(o) for o in file.model.subgraphs[0].outputs if int(o) in taps))
+    jobs = [TensorJob(file.data, (output,), [*file.feeds.values()], True) for output in outputs]
+    for output, run in zip(outputs, run_parts(file.path, jobs, device, limit_s)):
+        if isinstance(run, ModelError):
+            raise run
+        if any(file.leaving(turn, output, got[output]).ratio > 1 for turn, got in enumerate(run.values)):
+            return True
+    return False
+
+
+def _refused(file: _File, words: str, device: VulkanDevice) -> Bisection:
+    operations = len(file.model.subgraphs[0].operators)
+    return Bisection(str(file.path), device.name, tuple(file.feeds), 0, operations, words, None, None, None, (), False, ())
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
