@@ -1,12 +1,15 @@
 """`mobile-sr verify`: measured agreement and safety of a .tflite."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from conversion.commands.options import InputsOption, OrderOption, RangeOption, SeedOption, ShapeOption
 from conversion.npu.socs import DEFAULT_SOC, socs_named
+
+if TYPE_CHECKING:
+    from conversion.measuring.feeds import Fed
 
 SOC_HELP = f"With --npu: for which SoCs, by default {DEFAULT_SOC}; `mobile-sr compile --soc list` lists them."
 
@@ -16,6 +19,7 @@ def verify(
     against: Annotated[str | None, typer.Option(help="Model to compare with: a name (see `models`) or file.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Run it on the GPU too, or on software ones (scripts/gpu_packages.sh).")] = False,
     bisect: Annotated[bool, typer.Option("--bisect", help="Name the operation that breaks in half precision (--gpu).")] = False,
+    int8_of: Annotated[Path | None, typer.Option(help="Float file that this 8-bit one was made of: name the tensor that is off.")] = None,
     npu: Annotated[bool, typer.Option("--npu", help="Run it as on Snapdragons' NPUs too, emulated (extra `npu`, docs/npu.md).")] = False,
     soc: Annotated[str | None, typer.Option(help=SOC_HELP)] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of photos for the tiles of --gpu and --npu.")] = None,
@@ -30,16 +34,18 @@ def verify(
     """Run a .tflite on built-in images: difference to its source, CPU partitions, half precision's range, GPU engine, NPUs."""
     from conversion.commands.options import capped_threads, parse_shapes, refuse
     from conversion.commands.results import give
-    from conversion.measuring.feeds import feeds_of
+    from conversion.measuring.feeds import Fed
     from conversion.measuring.verify import Verification, verify_tflite
     from conversion.npu.card import is_compiled
     from conversion.npu.verdict import NpuVerdict
     from conversion.npu.verify import verify_file
     from keras_models.system.errors import ModelError
 
-    if bisect:
-        _bisect(file, gpu, {"--against": against, "--npu": npu, "--soc": soc, "--threads": threads, "--range": values, "--order": order},
-                feeds_of(file, inputs or (), seed or 0, parse_shapes(shape), data), json_output)  # fmt: skip
+    if bisect or int8_of is not None:
+        others: dict[str, object] = {"--against": against, "--npu": npu, "--soc": soc, "--threads": threads}
+        others |= {"--range": values, "--order": order}
+        fed = Fed(inputs or (), seed or 0, parse_shapes(shape), data)
+        _bisect_int8(file, int8_of, {**others, "--gpu": gpu}, fed, json_output) if int8_of else _bisect(file, gpu, others, fed, json_output)
         return
     if data is not None and not gpu and not npu:
         raise ModelError("--data: only --gpu and --npu take their tiles from photos: add one of them or leave --data out")
@@ -56,16 +62,35 @@ def verify(
         raise ModelError(f"{file}: {'; '.join(result.problems)}: convert it again")
 
 
-def _bisect(file: Path, gpu: bool, others: dict[str, object], feeds: "tuple[bytes, dict]", json_output: str | None) -> None:
+def _bisect(file: Path, gpu: bool, others: dict[str, object], fed: "Fed", json_output: str | None) -> None:
     from conversion.commands.options import refuse
-    from conversion.commands.results import give
     from conversion.gpu.bisect import bisect_on_gpu
+    from conversion.measuring.feeds import feeds_of
     from keras_models.system.errors import ModelError
 
     if not gpu:
-        raise ModelError("--bisect: it looks for what breaks on a GPU: add --gpu")
+        raise ModelError("--bisect: it looks for what breaks on a GPU, or in an 8-bit file: add --gpu, or --int8-of FLOAT_FILE")
     refuse("--bisect compares a file's operations with its own in single precision", others)
-    result = bisect_on_gpu(file, feeds[1], feeds[0])
+    data, feeds = feeds_of(file, fed)
+    _given(file, bisect_on_gpu(file, feeds, data), json_output)
+
+
+def _bisect_int8(file: Path, int8_of: Path, others: dict[str, object], fed: "Fed", json_output: str | None) -> None:
+    from conversion.commands.options import refuse
+    from conversion.measuring.feeds import feeds_of
+    from conversion.measuring.int8_bisect import bisect_int8
+
+    refuse("--int8-of compares an 8-bit file with its float file on the CPU", others)
+    data, feeds = feeds_of(int8_of, fed)
+    if "dead leaves" in feeds:  # 8 bits are fitted to photographs: noise is beyond their ranges
+        feeds.pop("uniform", None)
+    _given(file, bisect_int8(file, int8_of, feeds, data), json_output)
+
+
+def _given(file: Path, result: Any, json_output: str | None) -> None:
+    from conversion.commands.results import give
+    from keras_models.system.errors import ModelError
+
     give(result, json_output)
     if result.problems:
         raise ModelError(f"{file}: {'; '.join(result.problems)}")

@@ -1,6 +1,7 @@
 """What a .tflite is run on: inputs by kind and seed, from files, or tiles of photos where its input is an image."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +16,30 @@ PHOTO_COUNT = 2
 _FILES = (".npy", ".npz")
 
 
-def feeds_of(
-    path: str | Path,
-    inputs: Sequence[str] = (),
-    seed: int = 0,
-    shapes: Mapping[str, Sequence[int]] | None = None,
-    photos: str | Path | None = None,
-) -> tuple[bytes, dict[str, dict[int, np.ndarray]]]:
+@dataclass(frozen=True)
+class Fed:
+    """What a file is to be run on.
+
+    Attributes:
+        inputs: kinds of `KINDS`, and paths of .npy or .npz files; without any, "uniform", and "normal" beside it or, where the file takes
+            one image, dead leaves, which are like photographs.
+        seed: of the kinds.
+        shapes: input's name -> shape, of those that are free.
+        photos: folder of photos, whose tiles are inputs more.
+    """
+
+    inputs: Sequence[str] = ()
+    seed: int = 0
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    photos: str | Path | None = None
+
+
+def feeds_of(path: str | Path, fed: Fed) -> tuple[bytes, dict[str, dict[int, np.ndarray]]]:
     """A file at fixed sizes and what to run it on.
 
     Args:
         path: a .tflite.
-        inputs: kinds of `KINDS`, and paths of .npy or .npz files; without any, "uniform", and "normal" beside it or, where the file
-            takes one image, dead leaves, which are like photographs.
-        seed: of the kinds.
-        shapes: input's name -> shape, of those that are free.
-        photos: folder of photos, whose tiles are an input more.
+        fed: what on.
 
     Returns:
         The file's bytes, every size fixed if one was free; what an input is called -> index of a tensor -> value.
@@ -39,6 +48,7 @@ def feeds_of(
         ModelError: an unknown kind, a file that does not fit, a free size, or photos for what takes no image.
         ImageError: no photo in the folder.
     """
+    inputs, seed, shapes, photos = fed.inputs, fed.seed, fed.shapes, fed.photos
     data, model = read_checked(path)
     wanted = wanted_inputs(model)
     if not wanted:
@@ -52,7 +62,7 @@ def feeds_of(
     sizes = {tuple(found[1]) for found in read.values()}
     if len(sizes) > 1:
         raise ModelError(f"{path}: its files of inputs differ in size: give those of one size at a time")
-    fixed = [*sizes.pop()] if sizes else fixed_shapes(wanted, shapes or {}, path)
+    fixed = [*sizes.pop()] if sizes else fixed_shapes(wanted, shapes, path)
     feeds = {name: found[0] for name, found in read.items()}
     feeds |= {kind: made_feed(wanted, fixed, kind, seed) for kind in kinds or ([] if files else _usual(wanted, fixed))}
     image = _takes_image(wanted, fixed)

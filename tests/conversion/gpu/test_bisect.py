@@ -11,7 +11,7 @@ from support.planted_faults import LENGTH, MAP, cancellation, chain, exponential
 from conversion.gpu.bisect import bisect_on_gpu
 from conversion.gpu.rounding_bound import HALF_STEP, leaving
 from conversion.gpu.tensors import TensorJob, TensorRun, run_parts
-from conversion.measuring.feeds import feeds_of
+from conversion.measuring.feeds import Fed, feeds_of
 from conversion.tflite.all_tensors import all_tensors
 from conversion.tflite.check import read_checked
 from conversion.tflite.prefixes import part_of
@@ -24,7 +24,7 @@ def without_a_real_gpu(monkeypatch):
 
 
 def bisected(path):
-    data, feeds = feeds_of(path)
+    data, feeds = feeds_of(path, Fed())
     return bisect_on_gpu(path, feeds, data)
 
 
@@ -139,4 +139,4 @@ def test_command_line_and_what_is_refused(software_vulkan, tmp_path, tiny_model)
     plain.write(tmp_path / "plain.tflite", plain.op("MUL", plain.x, constant(8), options="Mul"))
     for wrong, words in ((["gauss"], "uniform"), (["none.npz"], "no such file")):
         with pytest.raises(ModelError, match=words):
-            feeds_of(tmp_path / "plain.tflite", wrong)
+            feeds_of(tmp_path / "plain.tflite", Fed(wrong))
