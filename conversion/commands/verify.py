@@ -15,8 +15,8 @@ SOC_HELP = f"With --npu: for which SoCs, by default {DEFAULT_SOC}; `mobile-sr co
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="A .tflite.")],
-    against: Annotated[str | None, typer.Option(help="Model to compare with: a name (see `models`) or file.")] = None,
+    file: Annotated[Path, typer.Argument(help="A .tflite or .onnx.")],
+    against: Annotated[str | None, typer.Option(help="Model to compare with: a name (see `models`), file or SavedModel.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Run it on the GPU too, or on software ones (scripts/gpu_packages.sh).")] = False,
     bisect: Annotated[bool, typer.Option("--bisect", help="Name the operation that breaks in half precision (--gpu).")] = False,
     int8_of: Annotated[Path | None, typer.Option(help="Float file that this 8-bit one was made of: name the tensor that is off.")] = None,
@@ -34,6 +34,7 @@ def verify(
     """Run a .tflite on built-in images: difference to its source, CPU partitions, half precision's range, GPU engine, NPUs."""
     from conversion.commands.options import capped_threads, parse_shapes, refuse
     from conversion.commands.results import give
+    from conversion.measuring.any_file import AnyVerification, verify_any
     from conversion.measuring.feeds import Fed
     from conversion.measuring.verify import Verification, verify_tflite
     from conversion.npu.card import is_compiled
@@ -47,19 +48,31 @@ def verify(
         fed = Fed(inputs or (), seed or 0, parse_shapes(shape), data)
         _bisect_int8(file, int8_of, {**others, "--gpu": gpu}, fed, json_output) if int8_of else _bisect(file, gpu, others, fed, json_output)
         return
-    if data is not None and not gpu and not npu:
+    if data is not None and not gpu and not npu and not _is_any(file, npu, (inputs, shape, seed)):
         raise ModelError("--data: only --gpu and --npu take their tiles from photos: add one of them or leave --data out")
     if soc is not None and not npu:
         raise ModelError("--soc: it says for which NPUs: add --npu or leave --soc out")
     socs = socs_named(soc or DEFAULT_SOC) if npu else ()
     if npu and (file.suffix.lower() == ".onnx" or is_compiled(file)):
         refuse("an .onnx or a compiled file is compared with the CPU alone", {"--gpu": gpu, "--range": values, "--order": order})
-        result: Verification | NpuVerdict = verify_file(file, against, socs if soc else (), data)
+        result: Verification | NpuVerdict | AnyVerification = verify_file(file, against, socs if soc else (), data)
+    elif _is_any(file, npu, (inputs, shape, seed)):
+        refuse("only super-resolution has these", {"--npu": npu, "--range": values, "--order": order, "--threads": threads})
+        result = verify_any(file, against, Fed(inputs or (), seed or 0, parse_shapes(shape), data), gpu)
     else:
         result = verify_tflite(file, against, capped_threads(threads), gpu, data, values, order, socs)
     give(result, json_output)
     if result.problems:
         raise ModelError(f"{file}: {'; '.join(result.problems)}: convert it again")
+
+
+def _is_any(file: Path, npu: bool, asked: tuple[object, ...]) -> bool:
+    """Whether a file is verified as any network: an .onnx, no super-resolution, or inputs were asked for that are no images."""
+    from conversion.measuring.any_file import is_super_resolution
+
+    if npu:
+        return False
+    return file.suffix.lower() == ".onnx" or any(given is not None for given in asked) or not is_super_resolution(file)
 
 
 def _bisect(file: Path, gpu: bool, others: dict[str, object], fed: "Fed", json_output: str | None) -> None:

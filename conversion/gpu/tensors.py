@@ -29,6 +29,7 @@ class TensorJob:
         feeds: of the file's inputs: a run each.
         half: allow half precision; False enforces float32.
         inputs: tensors that the feeds give instead of the file's inputs; None for those.
+        copied: several outputs are copied out; False takes them as the file itself gives its own.
     """
 
     data: bytes
@@ -36,6 +37,7 @@ class TensorJob:
     feeds: Sequence[Feed]
     half: bool
     inputs: tuple[int, ...] | None = None
+    copied: bool = True
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _probe() -> bytes:
 
 def _prepared(job: TensorJob, folder: Path, number: int) -> dict:
     model = folder / f"part{number}.tflite"
-    data, outputs = with_copies(job.data, job.outputs) if len(job.outputs) > 1 else (job.data, job.outputs)
+    data, outputs = with_copies(job.data, job.outputs) if len(job.outputs) > 1 and job.copied else (job.data, job.outputs)
     model.write_bytes(part_of(data, outputs, job.inputs))
     for turn, feed in enumerate(job.feeds):
         named: dict[str, Any] = {f"i{place}": value for place, value in enumerate(feed.values())}

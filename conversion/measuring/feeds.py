@@ -48,9 +48,17 @@ def feeds_of(path: str | Path, fed: Fed) -> tuple[bytes, dict[str, dict[int, np.
         ModelError: an unknown kind, a file that does not fit, a free size, or photos for what takes no image.
         ImageError: no photo in the folder.
     """
-    inputs, seed, shapes, photos = fed.inputs, fed.seed, fed.shapes, fed.photos
     data, model = read_checked(path)
     wanted = wanted_inputs(model)
+    fixed, feeds = made_feeds(wanted, fed, path)
+    return _at(data, wanted, fixed, path), feeds
+
+
+def made_feeds(
+    wanted: Sequence[Wanted], fed: Fed, path: str | Path
+) -> tuple[list[tuple[int, ...]], dict[str, dict[int, np.ndarray]]]:
+    """As `feeds_of`, of any model's inputs: the shapes that they have, and what an input is called -> index -> value."""
+    inputs = fed.inputs
     if not wanted:
         raise ModelError(f"{path}: it has no inputs: there is nothing to run it on")
     files = [Path(name) for name in inputs if name.lower().endswith(_FILES)]
@@ -62,18 +70,18 @@ def feeds_of(path: str | Path, fed: Fed) -> tuple[bytes, dict[str, dict[int, np.
     sizes = {tuple(found[1]) for found in read.values()}
     if len(sizes) > 1:
         raise ModelError(f"{path}: its files of inputs differ in size: give those of one size at a time")
-    fixed = [*sizes.pop()] if sizes else fixed_shapes(wanted, shapes, path)
+    fixed = [*sizes.pop()] if sizes else fixed_shapes(wanted, fed.shapes, path)
     feeds = {name: found[0] for name, found in read.items()}
-    feeds |= {kind: made_feed(wanted, fixed, kind, seed) for kind in kinds or ([] if files else _usual(wanted, fixed))}
+    feeds |= {kind: made_feed(wanted, fixed, kind, fed.seed) for kind in kinds or ([] if files else _usual(wanted, fixed))}
     image = _takes_image(wanted, fixed)
-    if photos is not None:
+    if fed.photos is not None:
         if not image:
             raise ModelError(f"{path}: it takes no image of three channels in single precision: leave `data` out")
-        crops = photo_crops(photos, fixed[0][1], fixed[0][2], PHOTO_COUNT)
+        crops = photo_crops(fed.photos, fixed[0][1], fixed[0][2], PHOTO_COUNT)
         feeds |= {f"photo {number}": {wanted[0].index: crop} for number, crop in enumerate(crops, 1)}
     elif image and not inputs:
-        feeds["dead leaves"] = {wanted[0].index: photo_like_images(fixed[0][1], fixed[0][2], 1, seed)[0]}
-    return _at(data, wanted, fixed, path), feeds
+        feeds["dead leaves"] = {wanted[0].index: photo_like_images(fixed[0][1], fixed[0][2], 1, fed.seed)[0]}
+    return fixed, feeds
 
 
 def _usual(wanted: Sequence[Wanted], shapes: Sequence[tuple[int, ...]]) -> list[str]:
