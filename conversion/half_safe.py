@@ -42,7 +42,8 @@ class HalfSafe:
         """For people."""
         return printable(
             f"{self.file}: {len(self.exponents)} tensors rescaled, {self.products} products added, largest intermediate "
-            f"{self.largest[0]:.4g} -> {self.largest[1]:.4g}; single precision {self.single:.2g} off, half precision on {self.device} {self.half:.2g} off"
+            f"{self.largest[0]:.4g} -> {self.largest[1]:.4g}; single precision {self.single:.2g} off, "
+            f"half precision on {self.device} {self.half:.2g} off"
         )
 
 
@@ -73,7 +74,7 @@ def write_half_safe(path: str | Path, target: str | Path, fed: Fed | None = None
         raise ConversionError(f"{path}: {len(made.blocked)} operations stand in the way of half precision: {'; '.join(made.blocked)}")
     if made.data == data:
         raise ConversionError(
-            f"{path}: no tensor leaves half precision's range (largest {max(largest.values()):.4g}): powers of two mend nothing here; "
+            f"{path}: no tensor leaves half's range (largest {max(largest.values()):.4g}): powers of two mend nothing here; "
             "`bisect` with `gpu` says whether an operation breaks otherwise"
         )
     after = parse_checked(made.data, str(path))

@@ -1,7 +1,7 @@
 """`mobile-sr verify`: measured agreement and safety of a .tflite."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +9,9 @@ from conversion.commands.options import InputsOption, OrderOption, RangeOption, 
 from conversion.npu.socs import DEFAULT_SOC, socs_named
 
 if TYPE_CHECKING:
+    from conversion.gpu.bisect import Bisection
     from conversion.measuring.feeds import Fed
+    from conversion.measuring.int8_bisect import Int8Bisection
 
 SOC_HELP = f"With --npu: for which SoCs, by default {DEFAULT_SOC}; `mobile-sr compile --soc list` lists them."
 
@@ -29,6 +31,7 @@ def verify(
     inputs: InputsOption = None,
     seed: SeedOption = None,
     shape: ShapeOption = None,
+    page: Annotated[Path | None, typer.Option(help="With --bisect or --int8-of: write an HTML page too.")] = None,
     json_output: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - for stdout alone.")] = None,
 ) -> None:
     """Run a .tflite on built-in images: difference to its source, CPU partitions, half precision's range, GPU engine, NPUs."""
@@ -46,8 +49,13 @@ def verify(
         others: dict[str, object] = {"--against": against, "--npu": npu, "--soc": soc, "--threads": threads}
         others |= {"--range": values, "--order": order}
         fed = Fed(inputs or (), seed or 0, parse_shapes(shape), data)
-        _bisect_int8(file, int8_of, {**others, "--gpu": gpu}, fed, json_output) if int8_of else _bisect(file, gpu, others, fed, json_output)
+        if int8_of:
+            result8 = _bisect_int8(file, int8_of, {**others, "--gpu": gpu}, fed)
+            _given(file, result8, json_output, page)
+        else:
+            _given(file, _bisect(file, gpu, others, fed), json_output, page)
         return
+    refuse("only --bisect and --int8-of have a page", {"--page": page})
     if data is not None and not gpu and not npu and not _is_any(file, npu, (inputs, shape, seed)):
         raise ModelError("--data: only --gpu and --npu take their tiles from photos: add one of them or leave --data out")
     if soc is not None and not npu:
@@ -75,7 +83,7 @@ def _is_any(file: Path, npu: bool, asked: tuple[object, ...]) -> bool:
     return file.suffix.lower() == ".onnx" or any(given is not None for given in asked) or not is_super_resolution(file)
 
 
-def _bisect(file: Path, gpu: bool, others: dict[str, object], fed: "Fed", json_output: str | None) -> None:
+def _bisect(file: Path, gpu: bool, others: dict[str, object], fed: "Fed") -> "Bisection":
     from conversion.commands.options import refuse
     from conversion.gpu.bisect import bisect_on_gpu
     from conversion.measuring.feeds import feeds_of
@@ -85,10 +93,10 @@ def _bisect(file: Path, gpu: bool, others: dict[str, object], fed: "Fed", json_o
         raise ModelError("--bisect: it looks for what breaks on a GPU, or in an 8-bit file: add --gpu, or --int8-of FLOAT_FILE")
     refuse("--bisect compares a file's operations with its own in single precision", others)
     data, feeds = feeds_of(file, fed)
-    _given(file, bisect_on_gpu(file, feeds, data), json_output)
+    return bisect_on_gpu(file, feeds, data)
 
 
-def _bisect_int8(file: Path, int8_of: Path, others: dict[str, object], fed: "Fed", json_output: str | None) -> None:
+def _bisect_int8(file: Path, int8_of: Path, others: dict[str, object], fed: "Fed") -> "Int8Bisection":
     from conversion.commands.options import refuse
     from conversion.measuring.feeds import feeds_of
     from conversion.measuring.int8_bisect import bisect_int8
@@ -97,13 +105,16 @@ def _bisect_int8(file: Path, int8_of: Path, others: dict[str, object], fed: "Fed
     data, feeds = feeds_of(int8_of, fed)
     if "dead leaves" in feeds:  # 8 bits are fitted to photographs: noise is beyond their ranges
         feeds.pop("uniform", None)
-    _given(file, bisect_int8(file, int8_of, feeds, data), json_output)
+    return bisect_int8(file, int8_of, feeds, data)
 
 
-def _given(file: Path, result: Any, json_output: str | None) -> None:
+def _given(file: Path, result: "Bisection | Int8Bisection", json_output: str | None, page: Path | None) -> None:
     from conversion.commands.results import give
+    from conversion.measuring.bisect_page import write_page
     from keras_models.system.errors import ModelError
 
     give(result, json_output)
+    if page is not None:
+        write_page(result, page)
     if result.problems:
         raise ModelError(f"{file}: {'; '.join(result.problems)}")

@@ -133,11 +133,12 @@ class _Plan:
 
     def _power(self, number: int, operator: Any, inputs: list[int], reach: float) -> int:
         power = POWERS[operation_name(self.model.operatorCodes[operator.opcodeIndex])]
-        have = self.exponent[inputs[0]]
+        have = min(self.exponent[tensor] for tensor in inputs)
         wanted = _wanted(reach, int(power * have))
         step = 2 if power != 2 else 1  # roots take even exponents
         needed = have if wanted == int(power * have) and have % step == 0 else step * round(wanted / power / step)
-        self._read(number, inputs[0], needed)
+        for tensor in inputs:
+            self._read(number, tensor, needed)
         return int(power * needed)
 
     def _read(self, number: int, tensor: int, exponent: int, as_it_is: bool = False) -> None:
@@ -196,7 +197,8 @@ class _Plan:
                 self._scale_input(operator, 2, made)
             if name == "TRANSPOSE_CONV" and len(operator.inputs) > 3:
                 self._scale_input(operator, 3, made)
-        elif kind == "same" and name in SAME and name != "PRELU":
+        elif kind == "power" or (kind == "same" and name in SAME and name != "PRELU"):
+            made = int(made / POWERS.get(name, 1))
             for place in range(len(operator.inputs)):
                 if int(operator.inputs[place]) not in self.computed:
                     self._scale_input(operator, place, made)

@@ -15,8 +15,8 @@ SAME = (
     "UNPACK", "GATHER", "REVERSE_V2", "ADD_N", "PRELU", "BROADCAST_TO", "CUMSUM",
 )  # fmt: skip
 """Operations that commute with a positive factor: all their inputs and their result have one scale."""
-POWERS = {"SQUARE": 2.0, "SQRT": 0.5, "RSQRT": -0.5}
-"""Operations of one input that raise its scale to a power."""
+POWERS = {"SQUARE": 2.0, "SQUARED_DIFFERENCE": 2.0, "SQRT": 0.5, "RSQRT": -0.5}
+"""Operations that raise the scale of their input, or of both, to a power."""
 _UNSCALED = {"PRELU": (1,), "GATHER": (1,), "TILE": (1,)}
 """Places of inputs that are factors or numbers of places, not values."""
 

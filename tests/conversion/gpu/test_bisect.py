@@ -9,6 +9,7 @@ from support.gpu_op_models import Net, constant
 from support.planted_faults import LENGTH, MAP, cancellation, chain, exponential, nothing_by_nothing, overflow, underflow
 
 from conversion.gpu.bisect import bisect_on_gpu
+from conversion.gpu.ops import check_gpu
 from conversion.gpu.rounding_bound import HALF_STEP, leaving
 from conversion.gpu.tensors import TensorJob, TensorRun, run_parts
 from conversion.measuring.feeds import Fed, feeds_of
@@ -111,6 +112,25 @@ def test_copies_are_needed(software_vulkan, tmp_path):
     assert isinstance(run_, TensorRun)
     for tensor in made:
         assert np.abs(run_.values[0][tensor] - right[tensor]).max() < 1e-5
+
+
+@pytest.mark.gpu
+def test_an_output_that_is_read_on_is_left_unwritten(software_vulkan, tmp_path):
+    """What the copies are for, and what the checker says of such a file: a convolution's result between it and an addition."""
+    net = Net(MAP)
+    kernel = np.random.default_rng(0).normal(size=(8, 3, 3, 8)).astype(np.float32)
+    conv = net.op("CONV_2D", net.x, kernel, np.zeros(8, np.float32), options="Conv2D", padding=0, strideW=1, strideH=1)
+    net.write(tmp_path / "m.tflite", net.op("ADD", conv, constant(8), options="Add"))
+    data, model = read_checked(tmp_path / "m.tflite")
+    assert check_gpu(tmp_path / "m.tflite").compatible
+    total = int(model.subgraphs[0].outputs[0])
+    feed = {0: np.random.default_rng(3).random(MAP, dtype=np.float32)}
+    right = all_tensors(data, [feed], {conv, total}, tmp_path)[0]
+    jobs = [TensorJob(data, (conv, total), [feed], False, copied=copied) for copied in (True, False)]
+    off = [np.abs(run_.values[0][conv] - right[conv]).max() for run_ in run_parts(tmp_path, jobs, software_vulkan["swiftshader"])]
+    assert off[0] < 1e-5 and not off[1] < 1e-5, "the engine has mended it: so has the checker's rule to be"
+    (tmp_path / "both.tflite").write_bytes(part_of(data, (conv, total)))
+    assert "an output that another operation reads" in check_gpu(tmp_path / "both.tflite").reasons[0]
 
 
 def test_bounds_follow_the_rounding_of_the_inputs():

@@ -41,9 +41,12 @@ def test_wrong_weights_are_named(tmp_path):
 
 def test_command_line(tmp_path):
     files = twins(tmp_path, {3: 8})
-    said = run("verify", files[0], "--int8-of", files[1], "--inputs", "uniform", "--json", tmp_path / "found.json")
+    said = run("verify", files[0], "--int8-of", files[1], "--inputs", "uniform", "--json", tmp_path / "found.json",
+               "--page", tmp_path / "page.html")  # fmt: skip
     assert "operation 3, ADD (sum1): its scale is" in one_line_error(said) and "cumulated" in said.stdout
     assert json.loads((tmp_path / "found.json").read_text())["worst"] == 3
+    page = (tmp_path / "page.html").read_text()
+    assert page.count('<tr class="marked">') == 1 and page.count("<tr>") == LAYERS and "sum1" in page and "src=" not in page
     with pytest.raises(ModelError, match="no integers"):
         bisected((files[1], files[1]))
     assert "leave it out" in one_line_error(run("verify", files[0], "--int8-of", files[1], "--gpu"))

@@ -59,6 +59,16 @@ def tiny_values(n):
 
 
 @net
+def variance_of_large_values(n):
+    large = _conv(n, n.x, 1e4)
+    mean = n.op("MEAN", large, ints(1, 2), options="Reducer", keepDims=True, out=(1, 1, 1, 4))
+    apart = n.op("SQUARED_DIFFERENCE", large, mean, options="SquaredDifference")
+    spread = n.op("MEAN", apart, ints(1, 2), options="Reducer", keepDims=True, out=(1, 1, 1, 4))
+    away = n.op("SQUARED_DIFFERENCE", large, np.float32(2e3), options="SquaredDifference")
+    return n.op("MUL", away, n.op("RSQRT", n.op("SQUARE", spread, out=(1, 1, 1, 4)), out=(1, 1, 1, 4)), options="Mul")
+
+
+@net
 def quotient_of_large_values(n):
     large = n.op("ADD", n.op("SQUARE", _conv(n, n.x, 1000)), np.float32(1e6), options="Add")
     return n.op("DIV", _conv(n, n.x, 1e6), large, options="Div")
