@@ -6,7 +6,7 @@ it has none a product by a power of two is put before it. What takes and gives v
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import ceil, log2
+from math import ceil, floor, log2
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,10 @@ from conversion.tflite.half_rules import POWERS, SAME, clips, float_constant, ki
 from conversion.tflite.names import operation_name, text_of
 from conversion.tflite.prefixes import computed_tensors
 
+CONSTANTS = (2.0**-10, 2.0**15)
+"""Largest magnitudes that a constant may get."""
+FACTOR = 12
+"""Powers of two of one product that is put in: a larger one is put in as several."""
 SAFE = (2.0**-8, 4096.0)
 """Largest magnitudes that are left as they are: sixteen times below half's end, and far above where it loses digits."""
 
@@ -107,11 +111,24 @@ class _Plan:
         self.blocked = list(dict.fromkeys(self.blocked))
 
     def _linear(self, number: int, operator: Any, inputs: list[int], reach: float) -> int:
-        return 0 if clips(operator) else _wanted(reach, 0)
+        if clips(operator):
+            return 0
+        place = linear_constant(self.model, operator)
+        assert place is not None
+        value = float_constant(self.model, self.graph, int(operator.inputs[place]))
+        assert value is not None
+        given = sum(self.exponent[tensor] for tensor in inputs)
+        size = float(np.abs(value).max(initial=0))
+        if operation_name(self.model.operatorCodes[operator.opcodeIndex]) == "DIV":
+            return _wanted(reach, 0)
+        # The constant itself stays in half's range: what is tiny since it was made so cannot be brought back by it.
+        most = floor(log2(CONSTANTS[1] / size)) + given if size else 0
+        least = ceil(log2(CONSTANTS[0] / size)) + given if size else 0
+        return max(min(_wanted(reach, 0), most), min(least, 0))
 
     def _same(self, number: int, operator: Any, inputs: list[int], reach: float) -> int:
         have = [self.exponent[tensor] for tensor in inputs]
-        chosen = _wanted(reach, min(have))
+        chosen = _down(reach, min(have))
         for tensor in inputs:
             self._read(number, tensor, chosen)
         return chosen
@@ -122,7 +139,7 @@ class _Plan:
             return 0
         first, second = (self.exponent[tensor] for tensor in inputs)
         have = first - second if divides else first + second
-        wanted = _wanted(reach, have)
+        wanted = _down(reach, have)
         if wanted == have:
             return have
         if inputs[0] == inputs[1]:
@@ -134,9 +151,13 @@ class _Plan:
     def _power(self, number: int, operator: Any, inputs: list[int], reach: float) -> int:
         power = POWERS[operation_name(self.model.operatorCodes[operator.opcodeIndex])]
         have = min(self.exponent[tensor] for tensor in inputs)
-        wanted = _wanted(reach, int(power * have))
+        wanted = _down(reach, int(power * have))
         step = 2 if power != 2 else 1  # roots take even exponents
         needed = have if wanted == int(power * have) and have % step == 0 else step * round(wanted / power / step)
+        if power < 1:  # a root reads large numbers and gives small ones, or the other way round: both have to lie in range
+            taken = max(self.largest.get(tensor, 0.0) for tensor in inputs)
+            fits = [n for n in range(-40, 42, 2) if max(taken * 2.0**n, reach * 2.0 ** (power * n)) <= SAFE[1]]
+            needed = min(fits, key=lambda n: (abs(n - have), abs(n)), default=needed)
         for tensor in inputs:
             self._read(number, tensor, needed)
         return int(power * needed)
@@ -209,7 +230,14 @@ class _Plan:
             operator.inputs = [int(i) for i in operator.inputs]
             operator.inputs[place] = self._constant(value * np.float32(2.0**exponent))
 
-    def _put_product(self, operators: list, tensor: int, exponent: int) -> int:
+    def _put_product(self, operators: list[Any], tensor: int, exponent: int) -> int:
+        """A tensor times a power of two, in steps that half numbers have."""
+        while exponent:
+            step = max(-FACTOR, min(FACTOR, exponent))
+            tensor, exponent = self._put_factor(operators, tensor, step), exponent - step
+        return tensor
+
+    def _put_factor(self, operators: list[Any], tensor: int, exponent: int) -> int:
         from ai_edge_litert import schema_py_generated as schema
 
         code, operator, made, old = schema.OperatorCodeT(), schema.OperatorT(), schema.TensorT(), self.graph.tensors[tensor]
@@ -242,8 +270,18 @@ class _Plan:
         return len(self.graph.tensors) - 1
 
 
+def _down(reach: float, have: int) -> int:
+    """As `_wanted`, where no constant takes the exponent up: what is tiny stays so, and no product is put in for it."""
+    return have if reach * 2.0**have < SAFE[0] and have >= 0 else _wanted(reach, have)
+
+
 def _wanted(reach: float, have: int) -> int:
-    """The exponent for values that reach so far: the one they have if it is safe, else what brings them to `HALF_TARGET`."""
+    """The exponent for values that reach so far: the one they have if it is safe, else the nearest one that is.
+
+    No further than needed: a norm's epsilon, or what is small beside the largest, is scaled along.
+    """
     if not reach or not np.isfinite(reach) or SAFE[0] <= reach * 2.0**have <= SAFE[1]:
         return have
-    return 0 if SAFE[0] <= reach <= SAFE[1] else round(log2(HALF_TARGET / reach))
+    if SAFE[0] <= reach <= SAFE[1]:
+        return 0
+    return floor(log2(SAFE[1] / reach)) if reach > SAFE[1] else round(log2(HALF_TARGET / reach))
