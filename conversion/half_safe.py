@@ -7,6 +7,7 @@ import numpy as np
 
 from conversion.gpu.rounding_bound import HALF_STEP, leaving
 from conversion.measuring.any_gpu import run_any_gpu
+from conversion.measuring.any_model import must_run
 from conversion.measuring.feeds import Fed, feeds_of
 from conversion.tflite.all_tensors import all_tensors
 from conversion.tflite.check import parse_checked
@@ -62,6 +63,7 @@ def write_half_safe(path: str | Path, target: str | Path, fed: Fed | None = None
     from conversion.gpu.bisect import taps_of
 
     data, feeds = feeds_of(path, fed or Fed())
+    must_run(path, next(iter(feeds.values())))
     model = parse_checked(data, str(path))
     if {"int8", "uint8", "int16"} & _dtypes(model):
         raise ConversionError(f"{path}: an integer file has no half precision: give a float file")

@@ -86,6 +86,7 @@ def _is_any(file: Path, npu: bool, asked: tuple[object, ...]) -> bool:
 def _bisect(file: Path, gpu: bool, others: dict[str, object], fed: "Fed") -> "Bisection":
     from conversion.commands.options import refuse
     from conversion.gpu.bisect import bisect_on_gpu
+    from conversion.measuring.any_model import must_run
     from conversion.measuring.feeds import feeds_of
     from keras_models.system.errors import ModelError
 
@@ -93,16 +94,20 @@ def _bisect(file: Path, gpu: bool, others: dict[str, object], fed: "Fed") -> "Bi
         raise ModelError("--bisect: it looks for what breaks on a GPU, or in an 8-bit file: add --gpu, or --int8-of FLOAT_FILE")
     refuse("--bisect compares a file's operations with its own in single precision", others)
     data, feeds = feeds_of(file, fed)
+    must_run(file, next(iter(feeds.values())))
     return bisect_on_gpu(file, feeds, data)
 
 
 def _bisect_int8(file: Path, int8_of: Path, others: dict[str, object], fed: "Fed") -> "Int8Bisection":
     from conversion.commands.options import refuse
+    from conversion.measuring.any_model import must_run, must_run_zeros
     from conversion.measuring.feeds import feeds_of
     from conversion.measuring.int8_bisect import bisect_int8
 
     refuse("--int8-of compares an 8-bit file with its float file on the CPU", others)
     data, feeds = feeds_of(int8_of, fed)
+    must_run(int8_of, next(iter(feeds.values())))
+    must_run_zeros(file, [value.shape for value in next(iter(feeds.values())).values()])
     if "dead leaves" in feeds:  # 8 bits are fitted to photographs: noise is beyond their ranges
         feeds.pop("uniform", None)
     return bisect_int8(file, int8_of, feeds, data)

@@ -17,6 +17,7 @@ from conversion.gpu.engine import TIME_LIMIT_S, GpuRefusal
 from conversion.gpu.half_reasons import reason_of
 from conversion.gpu.rounding_bound import HALF_STEP, Leaving, leaving
 from conversion.gpu.tensors import Feed, TensorJob, TensorRun, half_device, run_parts
+from conversion.gpu.verify import ROUNDINGS
 from conversion.tflite.all_tensors import all_tensors
 from conversion.tflite.check import read_checked
 from conversion.tflite.made_inputs import rounded_feed
@@ -208,7 +209,6 @@ def bisect_on_gpu(path: str | Path, feeds: Mapping[str, Feed], data: bytes | Non
     wrong_steps, steps = _steps(file, single, exact=True), _steps(file, half, exact=False)
     unconfirmed: list[int] = []
     found = _confirmed(file, device, steps, half, unconfirmed, limit_s) or _by_halves(file, device, limit_s)
-    wrong = next((step for step in wrong_steps if step.leaves), None)
     return Bisection(
         file=str(path),
         device=half.device,
@@ -216,7 +216,7 @@ def bisect_on_gpu(path: str | Path, feeds: Mapping[str, Feed], data: bytes | Non
         compared=len(steps),
         operations=len(model.subgraphs[0].operators),
         refused=refused,
-        single=_culprit(file, wrong, single, device, False, limit_s) if wrong else None,
+        single=_wrong_in_single(file, device, wrong_steps, single, limit_s),
         half=found,
         not_finite=next((step for step in steps if step.ratio is None), None),
         unconfirmed=tuple(unconfirmed),
@@ -335,6 +335,19 @@ def _confirmed(
         if max(file.leaving(turn, tensor, got[tensor]).ratio for turn, got in enumerate(run.values)) > 1:
             return _culprit(file, step, half, device, True, limit_s)
         unconfirmed.append(step.number)
+    return None
+
+
+def _wrong_in_single(file: _File, device: VulkanDevice, steps: Sequence[Step], run: TensorRun, limit_s: float) -> Culprit | None:
+    """The first operation that the engine computes wrongly: by itself, or by far.
+
+    Two right ways to add up many numbers differ in their last bits, and what takes large numbers from each other shows these alone: such an
+    operation leaves a little, and not by itself.
+    """
+    for step in [step for step in steps if step.leaves][:CONFIRMATIONS]:
+        found = _culprit(file, step, run, device, False, limit_s)
+        if found.alone or step.ratio is None or step.ratio > ROUNDINGS:
+            return found
     return None
 
 

@@ -1,13 +1,13 @@
 """A model of any kind, inputs and outputs, run in a process of its own: .tflite, .onnx, .keras or a SavedModel."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from conversion.tflite.made_inputs import Wanted
+from conversion.tflite.made_inputs import Wanted, made_feed
 from keras_models.system.errors import ModelError
 from keras_models.system.processes import Task, serve
 
@@ -69,6 +69,28 @@ class AnyModel:
 
     def _failed(self, what: str) -> ModelError:
         return ModelError(f"{self.path}: {what}: it is damaged, or too large: give another file or smaller inputs")
+
+
+def must_run(path: str | Path, feed: Mapping[int, np.ndarray]) -> None:
+    """Runs a .tflite once in a process of its own, before this one keeps its tensors: a damaged file may crash what runs it.
+
+    Args:
+        path: the file.
+        feed: index of an input's tensor -> value.
+
+    Raises:
+        ModelError: it crashes, hangs or cannot run.
+    """
+    with AnyModel(path) as model:
+        if [want.index for want in model.inputs] == [*feed]:  # of several signatures the first may take other tensors
+            model.run([*feed.values()])
+
+
+def must_run_zeros(path: str | Path, shapes: Sequence[tuple[int, ...]]) -> None:
+    """As `must_run`, on zeros of these shapes in whatever types it takes."""
+    with AnyModel(path) as model:
+        if len(model.inputs) == len(shapes):
+            model.run([*made_feed(model.inputs, shapes, "zeros").values()])
 
 
 def kind_of(path: Path) -> str:

@@ -156,7 +156,8 @@ class _Plan:
         needed = have if wanted == int(power * have) and have % step == 0 else step * round(wanted / power / step)
         if power < 1:  # a root reads large numbers and gives small ones, or the other way round: both have to lie in range
             taken = max(self.largest.get(tensor, 0.0) for tensor in inputs)
-            fits = [n for n in range(-40, 42, 2) if max(taken * 2.0**n, reach * 2.0 ** (power * n)) <= SAFE[1]]
+            sizes = {n: max(taken * 2.0**n, reach * 2.0 ** (power * n)) for n in range(-40, 42, 2)}
+            fits = [n for n in sizes if sizes[n] <= SAFE[1]] or [n for n in sizes if sizes[n] <= HALF_MAX / 2]
             needed = min(fits, key=lambda n: (abs(n - have), abs(n)), default=needed)
         for tensor in inputs:
             self._read(number, tensor, needed)
