@@ -65,7 +65,8 @@ def variance_of_large_values(n):
     apart = n.op("SQUARED_DIFFERENCE", large, mean, options="SquaredDifference")
     spread = n.op("MEAN", apart, ints(1, 2), options="Reducer", keepDims=True, out=(1, 1, 1, 4))
     away = n.op("SQUARED_DIFFERENCE", large, np.float32(2e3), options="SquaredDifference")
-    return n.op("MUL", away, n.op("RSQRT", n.op("SQUARE", spread, out=(1, 1, 1, 4)), out=(1, 1, 1, 4)), options="Mul")
+    size = n.op("ADD", n.op("SQUARE", spread, out=(1, 1, 1, 4)), np.float32(1e12), options="Add", out=(1, 1, 1, 4))
+    return n.op("MUL", away, n.op("RSQRT", size, out=(1, 1, 1, 4)), options="Mul")
 
 
 @net
