@@ -9,7 +9,7 @@ from conversion.commands.options import InputsOption, OrderOption, RangeOption, 
 from conversion.npu.socs import DEFAULT_SOC, socs_named
 
 if TYPE_CHECKING:
-    from conversion.gpu.bisect import Bisection
+    from conversion.gpu.bisection import Bisection
     from conversion.measuring.feeds import Fed
     from conversion.measuring.int8_bisect import Int8Bisection
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conversion.gpu.bisect import Bisection
+from conversion.gpu.bisection import Bisection
 from conversion.measuring.html_page.fill import fill, number
 from conversion.measuring.int8_bisect import Int8Bisection
 from keras_models.system.atomic_files import atomic_output

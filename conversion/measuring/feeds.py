@@ -54,9 +54,7 @@ def feeds_of(path: str | Path, fed: Fed) -> tuple[bytes, dict[str, dict[int, np.
     return _at(data, wanted, fixed, path), feeds
 
 
-def made_feeds(
-    wanted: Sequence[Wanted], fed: Fed, path: str | Path
-) -> tuple[list[tuple[int, ...]], dict[str, dict[int, np.ndarray]]]:
+def made_feeds(wanted: Sequence[Wanted], fed: Fed, path: str | Path) -> tuple[list[tuple[int, ...]], dict[str, dict[int, np.ndarray]]]:
     """As `feeds_of`, of any model's inputs: the shapes that they have, and what an input is called -> index -> value."""
     inputs = fed.inputs
     if not wanted:
