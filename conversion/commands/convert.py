@@ -40,6 +40,9 @@ def convert(
         Literal["cpu", "npu"] | None,
         typer.Option("--for", help="Of a .tflite, same numbers. cpu: int8 that XNNPACK takes whole, as upscale; npu: no DEPTH_TO_SPACE."),
     ] = None,
+    half_safe: Annotated[
+        bool, typer.Option("--half-safe", help="Of any float .tflite: powers of two keep it in half precision, proven on a GPU engine.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Of an .onnx: refuse what XNNPACK would run in pieces.")] = False,
 ) -> None:
     """Convert a network to TFLite, safe in half precision or quantized, and write its card beside it; or export it to ONNX."""
@@ -56,6 +59,10 @@ def convert(
         from conversion.other_forms import write_form
 
         typer.echo(write_form(Path(model), output, made_for).as_text())
+        return
+    if half_safe:
+        others = tflite_only | network_only | foreign_only | {"--calibration": calibration}
+        _half_safe(model, output, others)
         return
     refuse("only a .tflite is written in another form: convert to one first", {"--for": made_for})
     if not model.lower().endswith(".onnx"):
@@ -99,6 +106,16 @@ def convert(
         f"{output}: {card.family} x{card.scale}, {card.recipe}, tile {card.tile[0]}x{card.tile[1]}, {output.stat().st_size:,} bytes, "
         f"largest intermediate {'not measured' if card.half_max is None else f'{card.half_max:g}'}"
     )
+
+
+def _half_safe(model: str, output: Path, others: dict[str, object]) -> None:
+    from conversion.half_safe import write_half_safe
+    from keras_models.system.errors import ModelError
+
+    refuse("--half-safe rescales a .tflite as it is", others)
+    if not model.lower().endswith(".tflite") or output.suffix.lower() != ".tflite":
+        raise ModelError("--half-safe: it rescales a .tflite: give one, and a .tflite to write")
+    typer.echo(write_half_safe(model, output).as_text())
 
 
 def _say_few(recipe: str, calibration: Path | None) -> None:

@@ -14,6 +14,31 @@ OrderOption = Annotated[
     str | None, typer.Option("--order", help="Order of the channels that a foreign file takes: rgb or bgr; measured by default.")
 ]
 
+InputsOption = Annotated[
+    list[str] | None,
+    typer.Option("--inputs", help="Of any file: uniform, normal, flat, zeros or extremes, or an .npy or .npz file; more than once."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Of random inputs; 0 by default.")]
+ShapeOption = Annotated[
+    list[str] | None, typer.Option("--shape", help="Size of an input that is free: NAME=1,64,64,3; more than once.")
+]
+
+
+def parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
+    """Input's name -> shape, of "NAME=1,64,64,3".
+
+    Raises:
+        ModelError: not such a text.
+    """
+    shapes = {}
+    for text in texts or ():
+        name, _, sides = text.rpartition("=")
+        numbers = sides.split(",") if sides else []
+        if not name or not all(side.strip().isdecimal() for side in numbers):
+            raise ModelError(f"--shape {text}: give NAME=SIDES, for example image=1,64,64,3")
+        shapes[name] = tuple(map(int, numbers))
+    return shapes
+
 
 def parse_size(text: str, option: str = "--tile") -> tuple[int, int]:
     """(H, W) from "HxW" or "N" for a square.

@@ -46,6 +46,7 @@ def check_gpu(path: str | Path) -> GpuCompatibility:
     for graph in model.subgraphs:
         found.update(_tensor_problems(graph, table))
         surroundings = _Surroundings(model, graph)
+        found.update(_output_problems(graph, surroundings))
         for operator in graph.operators:
             operation = _Operation(surroundings, operator)
             found.update(f"{operation.name}: {problem}" for problem in _problems(operation, table))
@@ -125,6 +126,12 @@ def _tensor_problems(graph: Any, table: dict[str, Any]) -> list[str]:
         if tensor.shapeSignature is not None and -1 in np.asarray(tensor.shapeSignature):
             found.append("a tensor without a static shape")
     return found
+
+
+def _output_problems(graph: Any, surroundings: "_Surroundings") -> list[str]:
+    """Of an output that is read on inside: the engine fuses the operation that makes it into the one that reads it (measured)."""
+    read = [o for o in dict.fromkeys(map(int, graph.outputs)) if o in surroundings.readers and o in surroundings.makers]
+    return ["an output that another operation reads: wrong values where the engine fuses the two"] * len(read)
 
 
 def _two_inputs(op: _Operation) -> str | None:
