@@ -1,8 +1,11 @@
 """What libvips and Pillow encode: resampled pictures, JPEG, WebP, TIFF and AVIF, from rows that are encoded while they come."""
 
 import contextlib
+import errno
+import os
 import queue
 import struct
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -56,7 +59,8 @@ def encoding(part: Path, kind: ImageKind, how: Encoding) -> Iterator[PngStream]:
         how: what becomes of them.
 
     Raises:
-        EncodingError: the encoder does not take the picture, or the file cannot be written.
+        EncodingError: the encoder does not take the picture.
+        OSError: the disk is full.
     """
     feed = _Feed()
     with ThreadPoolExecutor(1, "encode") as pool:
@@ -87,7 +91,11 @@ def _wait_for(encoded: Future[None]) -> None:
     try:
         encoded.result()
     except (pyvips.Error, ValueError, MemoryError, RuntimeError, SyntaxError, struct.error) as error:
-        raise EncodingError(vips_reason(error)) from error
+        traceback.clear_frames(error.__traceback__)  # whose pictures keep the file open
+        full = os.strerror(errno.ENOSPC)
+        if full in str(error):  # libvips says it among other words
+            raise OSError(errno.ENOSPC, full) from None
+        raise EncodingError(vips_reason(error)) from None
 
 
 class _Feed:

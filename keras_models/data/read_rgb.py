@@ -72,6 +72,8 @@ def opened_photo(path: Path) -> Iterator[Image.Image]:
                 raise ValueError(
                     f"{image.width}x{image.height} pixels, {MAX_PIXELS // 10**6} megapixels are the most"
                 )
+            if kind == "png":
+                _refuse_hollow_png(path)
             # A JPEG may hold more pictures, such as a gain map or a depth map: they belong to the first,
             # which is the photo.
             frames = 1 if kind == "jpeg" else getattr(image, "n_frames", 1)
@@ -110,8 +112,6 @@ def _open(path: Path, kind: str) -> Image.Image:
     image = Image.open(path, formats=[_DECODERS[kind]])
     if kind == "tiff":
         _refuse_layout(path, image.mode)
-    if kind == "png":
-        _refuse_hollow_png(path)
     return image
 
 

@@ -71,7 +71,7 @@ def sandbox(tmp_path):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("suffix", [".png", ".webp"])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_upscale_of_a_photo(sandbox, number, suffix, seed):
     photo = save_pillow(sandbox.work / "a.png", smooth(800, 1000))
     target = sandbox.work / f"out{suffix}"
@@ -219,7 +219,7 @@ def read_only(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
 def test_a_full_disk(small_disk, tmp_path, suffix):
-    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8)  # as WebP too more than the disk holds
     source, target = save_pillow(tmp_path / "a.png", noise), small_disk / f"out{suffix}"
     target.write_bytes(OLD)
     with pytest.raises(OutputError, match="cannot be written") as caught:
