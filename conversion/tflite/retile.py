@@ -30,4 +30,5 @@ def at_tile(data: bytes, height: int, width: int) -> bytes:
     for detail in interpreter.get_tensor_details():
         if detail["index"] < len(tensors) and len(detail["shape"]):
             tensors[detail["index"]].shape = [int(side) for side in detail["shape"]]
+            tensors[detail["index"]].shapeSignature = None  # which of a file of free size says that it is free
     return packed(model)

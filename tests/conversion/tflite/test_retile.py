@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from support.tiny_models import SCALE
+from support.tiny_models import SCALE, convert
 
 from conversion.engines.cpu import CpuEngine
+from conversion.tflite.check import parse_checked
 from conversion.tflite.file import read_tflite
 from conversion.tflite.retile import at_tile
 from keras_models.system.errors import ModelError
@@ -23,3 +24,20 @@ def test_another_tile_same_function(tiny_model, tmp_path):
 def test_a_size_written_into_the_graph_is_refused(tiny_model):
     with pytest.raises(ModelError, match="cannot run at 20x31"):
         at_tile(tiny_model("fixed").read_bytes(), 20, 31)
+
+
+def test_a_file_of_free_size_says_no_longer_that_it_is_free():
+    """LiteRT.js refuses an image of 256x256 for an input that is said to be of any size."""
+
+    def enlarged(image):
+        import tensorflow as tf
+
+        return {"upscaled": tf.nn.depth_to_space(tf.concat([image] * 4, -1), 2)}
+
+    free = convert(enlarged, (1, None, None, 3))
+    assert _free_sides(free) and not _free_sides(at_tile(free, 20, 31))
+
+
+def _free_sides(data):
+    tensors = parse_checked(data, "x").subgraphs[0].tensors
+    return [tensor.name for tensor in tensors if tensor.shapeSignature is not None and (np.asarray(tensor.shapeSignature) < 0).any()]
