@@ -64,17 +64,17 @@ def encoding(part: Path, kind: ImageKind, how: Encoding) -> Iterator[PngStream]:
     """
     feed = _Feed()
     with ThreadPoolExecutor(1, "encode") as pool:
-        feed.encoded = pool.submit(_encode, feed, part, kind, how)
-        try:
+        try:  # a signal may come at any moment from here on, and the encoder must hear of the end
+            encoded = feed.encoded = pool.submit(_encode, feed, part, kind, how)
             png = PngStream(feed, kind, level=0)
             yield png
             png.close()
         except _EncoderEnded:
-            _wait_for(feed.encoded)
+            _wait_for(encoded)
             raise
         finally:
             feed.end()
-        _wait_for(feed.encoded)
+        _wait_for(encoded)
 
 
 class EncodingError(Exception):
@@ -102,10 +102,10 @@ class _Feed:
     """A file for `PngStream` whose bytes libvips takes in another thread.
 
     Attributes:
-        encoded: of the encoder, for whom nobody waits once it has ended.
+        encoded: of the encoder, for whom nobody waits once it has ended; None until it is known to have begun.
     """
 
-    encoded: Future[None]
+    encoded: Future[None] | None = None
 
     def __init__(self) -> None:
         self._pieces: queue.Queue[bytes] = queue.Queue(_WAITING)
@@ -118,16 +118,19 @@ class _Feed:
                 self._pieces.put(data, timeout=_LOOK_S)
                 break
             except queue.Full:
-                if self.encoded.done():
+                if self._ended():
                     raise _EncoderEnded from None
         return len(data)
 
     def end(self) -> None:
         """Nothing follows: the encoder finishes, or finds the PNG cut short."""
-        while not self.encoded.done():
+        while not self._ended():
             with contextlib.suppress(queue.Full):
                 self._pieces.put(b"", timeout=_LOOK_S)
                 return
+
+    def _ended(self) -> bool:
+        return self.encoded is not None and self.encoded.done()
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes, b"" at the end and ever after."""

@@ -1,5 +1,8 @@
 """Pictures are encoded while their rows come: without a copy on the disk, and without anybody waiting for an encoder that failed."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,3 +56,27 @@ def test_what_goes_wrong_before_the_last_row_leaves_nothing_and_is_said(tmp_path
     with pytest.raises(ValueError, match="250 rows were written"), writing(tmp_path / "a.jpg", KIND, Metadata()) as writer:
         writer.write(bands()[0])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_signal_just_as_the_encoder_begins_does_not_leave_it_waiting(tmp_path, monkeypatch):
+    """A stop that came between the start of its thread and the first row left a command that nothing ended."""
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *arguments, **options):
+            super().submit(*arguments, **options)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(encoders, "ThreadPoolExecutor", Interrupted)
+    stopped = []
+
+    def writes():
+        try:
+            with writing(tmp_path / "a.tif", KIND, Metadata()):
+                raise AssertionError("the interruption came before")
+        except KeyboardInterrupt:
+            stopped.append(True)
+
+    thread = threading.Thread(target=writes, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert stopped and not list(tmp_path.iterdir())
