@@ -34,9 +34,8 @@ def tflite_of(source: ModelSource) -> Path:
             return shipped
         if source.path is None:
             raise ModelError(without_weights(source.preset))
-    path = fetch(source.published) if source.published is not None else source.path
-    if path is None or not path.is_file():
-        raise ModelError(f"{source.label}: no such preset or file: `mobile-sr models` lists the names")
+    path = fetch(source.published) if source.published is not None else source.check_there().path
+    assert path is not None  # of a preset without weights it was said above
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ModelError(f"{path}: {size:,} bytes: {MAX_BYTES:,} is the most that is read of a model")
     if source.kind == "tflite":

@@ -10,6 +10,7 @@ from conversion.calibration_images import photo_like_images
 from conversion.engines.cpu import CpuEngine
 from conversion.recipes import Recipe
 from conversion.source import ModelLike, ModelSource
+from conversion.tflite.made_inputs import rounded_feed
 from keras_models.system.errors import ModelError
 
 
@@ -73,9 +74,8 @@ def _allowed(engine: CpuEngine, recipe: Recipe, image: np.ndarray, output: np.nd
     """
     if recipe.max_error is None or error <= recipe.max_error:
         return 1.0 if recipe.max_error is None else recipe.max_error
-    signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), image[0].shape)
-    moved = engine.run(image[0] * (1 + np.float32(recipe.rounding) * signs))
-    return max(recipe.max_error, _largest(moved, output))
+    moved = rounded_feed({0: image[0]}, recipe.rounding)[0]
+    return max(recipe.max_error, _largest(engine.run(moved), output))
 
 
 def _largest(a: np.ndarray, b: np.ndarray) -> float:

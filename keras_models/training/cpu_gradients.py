@@ -22,11 +22,19 @@ def use_fast_gradients(network: keras.Model) -> None:
         network: built, on the TensorFlow backend.
     """
     for layer in network._flatten_layers(include_self=False):
-        stride_one = getattr(layer, "strides", None) == (1, 1) and layer.padding == "same"
-        if isinstance(layer, keras.layers.DepthwiseConv2D) and stride_one and layer.depth_multiplier == 1:
+        if is_plain_depthwise(layer):
             layer.call = _depthwise_call(layer)
-        elif type(layer) is keras.layers.Conv2D and stride_one and layer.kernel_size == (1, 1) and layer.groups == 1:
+        elif type(layer) is keras.layers.Conv2D and _keeps_size(layer) and layer.kernel_size == (1, 1) and layer.groups == 1:
             layer.call = _pointwise_call(layer)
+
+
+def is_plain_depthwise(layer: keras.layers.Layer) -> bool:
+    """Whether a layer is a depthwise convolution of stride 1, zero padding "same" and one filter a channel."""
+    return isinstance(layer, keras.layers.DepthwiseConv2D) and _keeps_size(layer) and layer.depth_multiplier == 1
+
+
+def _keeps_size(layer: keras.layers.Layer) -> bool:
+    return layer.strides == (1, 1) and layer.padding == "same"
 
 
 @contextlib.contextmanager

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_models.training.cpu_gradients import is_plain_depthwise
 from keras_models.training.device_photos import DevicePhotos, cut
-from keras_models.training.online_fold import OnlineFold
 from keras_models.training.run import build_student, optimizer_for
 from keras_models.training.settings import Settings
 from keras_models.training.student import Student
@@ -119,10 +119,8 @@ def _many(student: Student, settings: Settings, at: int, state: Any, photos: Dev
 
 def shift_depthwise(student: Student) -> None:
     """Changes how the depthwise convolutions of a student compute, not what; it is for training alone and is not saved."""
-    network = student._forward.deploy if isinstance(student._forward, OnlineFold) else student.network
-    for layer in network._flatten_layers(include_self=False):
-        stride_one = getattr(layer, "strides", None) == (1, 1) and layer.padding == "same"
-        if isinstance(layer, keras.layers.DepthwiseConv2D) and stride_one and layer.depth_multiplier == 1:
+    for layer in student.computed._flatten_layers(include_self=False):
+        if is_plain_depthwise(layer):
             layer.call = _shifted_call(layer)
 
 

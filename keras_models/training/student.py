@@ -37,8 +37,13 @@ class Student(keras.Model):
 
     def take_fast_gradients(self) -> None:
         """Computes with the gradients of `keras_models.training.cpu_gradients` from now on."""
-        use_fast_gradients(self._forward.deploy if isinstance(self._forward, OnlineFold) else self.network)
+        use_fast_gradients(self.computed)
         self.fast = True
+
+    @property
+    def computed(self) -> keras.Model:
+        """The network whose layers compute a step: the deploy form, where the training form is folded inside every step."""
+        return self._forward.deploy if isinstance(self._forward, OnlineFold) else self.network
 
     def call(self, image: Any, training: bool | None = None) -> Any:
         """The network's output."""
