@@ -131,6 +131,7 @@ def vips_reason(error: Exception) -> str:
     """
     detail = getattr(error, "detail", "") or str(error)
     lines = [line.strip() for line in str(detail).splitlines() if line.strip()]
+    lines = [line for line in lines if ": bad seek to " not in line] or lines  # libvips' own, before libheif says what is wrong
     reason = lines[0] if lines else str(error)
     if reason.startswith("unable to call"):
         return "its header is damaged, or says what no photo has"

@@ -12,4 +12,16 @@ import pyvips  # noqa: E402
 
 pyvips._remove_log_handler()
 
+
+def _error_text(error: pyvips.Error, message: str, detail: str | None = None) -> None:
+    """What `pyvips.Error` does, for a text of any bytes."""
+    error.message, error.detail = message, detail
+    if not detail:
+        said = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())
+        error.detail = said.decode(errors="replace")
+        pyvips.vips_lib.vips_error_clear()
+
+
+pyvips.Error.__init__ = _error_text
+
 __all__ = ["pyvips"]

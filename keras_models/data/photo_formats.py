@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from keras_models.data.heif_items import items_can_be_named
 from keras_models.system.errors import ImageError
 
 ENDINGS = {
@@ -95,6 +96,8 @@ def photo_format(path: Path) -> str:
         )
     if found == "heif" and head[8:12] in _HEIF_SEQUENCE:
         raise several_frames(path, "several")
+    if found == "heif" and not items_can_be_named(path):
+        raise ImageError(f"{path}: its list of items is damaged: {GIVE}")
     if found == "png" and (frames := _png_frames(path)) > 1:
         raise several_frames(path, frames)
     return found

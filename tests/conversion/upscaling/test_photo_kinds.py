@@ -355,3 +355,43 @@ def cmyk_profile():
         .icc_transform("cmyk", input_profile="srgb")
     )
     return image.get("icc-profile-data")
+
+
+def test_items_of_a_heif_that_cannot_be_named_are_refused(tmp_path):
+    """pi-heif ends the process on them; the control has the same item with another name of four letters."""
+    import pillow_heif
+
+    tag = Image.Exif()
+    tag[0x010F] = "maker"
+    heif = pillow_heif.from_pillow(Image.fromarray(SMOOTH))
+    heif.info["exif"] = tag.tobytes()
+    heif.save(tmp_path / "a.heic", quality=-1)
+    whole = (tmp_path / "a.heic").read_bytes()
+    entry = whole.index(b"Exif", whole.index(b"iinf"))
+    for word, good in ((b"Ex\xe9f", False), (b"\xff\xff\xff\xff", False), (b"Oxif", True)):
+        path = tmp_path / "b.heic"
+        path.write_bytes(whole[:entry] + word + whole[entry + 4 :])
+        for read in (read_all, read_rgb):
+            if good:
+                read(path)
+            else:
+                with pytest.raises(ImageError, match="list of items is damaged"):
+                    read(path)
+
+
+def test_an_error_that_quotes_bytes_of_the_file_is_one_line_and_spoils_no_later_one(tmp_path):
+    import pillow_heif
+
+    tag = Image.Exif()
+    tag[0x0112] = 6
+    heif = pillow_heif.from_pillow(Image.fromarray(SMOOTH))
+    heif.info["exif"] = tag.tobytes()
+    heif.save(tmp_path / "a.heic", quality=-1)
+    (tmp_path / "a.heic").write_bytes((tmp_path / "a.heic").read_bytes().replace(b"irot", b"iro\xf0"))
+    (tmp_path / "b.png").write_bytes(READ[".png"][:40])
+    with pytest.raises(ImageError, match="could not parse item property 'iro\ufffd'") as quoted:
+        read_all(tmp_path / "a.heic")
+    assert "\n" not in str(quoted.value)
+    with pytest.raises(ImageError) as later:
+        read_all(tmp_path / "b.png")
+    assert "iro" not in str(later.value) and "\ufffd" not in str(later.value)
