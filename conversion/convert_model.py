@@ -105,6 +105,8 @@ def convert(
         (4, 32, 'float16')
     """
     source, target = ModelSource.of(model), check_target(target)
+    if tile is not None:
+        _check_tile(tile)
     if source.kind == "onnx":
         _refuse_options(recipe_named(recipe), whole_image=whole_image, float_tensors=float_tensors)
         if npu_gelu:
@@ -137,6 +139,7 @@ def convert_network(
     from conversion.graph.whole_image_inputs import has_statistics
 
     source, chosen = ModelSource.of(model), recipe_named(recipe)
+    _check_tile(tile)
     if source.kind in ("tflite", "onnx"):
         raise ConversionError(f"{source.label}: converted already: give the network that it was made of")
     _refuse_options(chosen, whole_image=whole_image, float_tensors=float_tensors, npu_gelu=npu_gelu)
@@ -152,6 +155,13 @@ def convert_network(
     contract = replace(chosen.contract, floats=True) if float_tensors else chosen.contract
     card = replace(card, float_tensors=float_tensors, npu_gelu=npu_gelu)
     return Converted(emitted.data, card, contract, images, emitted.noise, chosen.compact)
+
+
+def _check_tile(tile: object) -> None:
+    match tile:
+        case (int(height), int(width)) if min(height, width) > 0:
+            return
+    raise ConversionError(f"tile={tile!r}: give height and width in pixels, as in tile=(64, 64)")
 
 
 def _refuse_options(recipe: Recipe, **options: object) -> None:

@@ -137,10 +137,13 @@ def test_split_graph_is_counted(tmp_path):
         ({"recipe": "int4"}, ConversionError, "no such recipe"),
         ({"target": "x.onnx"}, ConversionError, "must end in .tflite"),
         ({"calibration": "nowhere"}, ImageError, "no such folder"),
+        ({"tile": 64}, ConversionError, r"tile=64: give height and width in pixels"),
+        ({"tile": (64, 0)}, ConversionError, r"tile=\(64, 0\): give height"),
+        ({"tile": (64.0, 64)}, ConversionError, r"tile=\(64.0, 64\): give height"),
     ],
 )
 def test_bad_arguments(arguments, error, words, reference, tmp_path):
     target = tmp_path / arguments.pop("target", "x.tflite")
     with pytest.raises(error, match=words):
-        convert(reference / "LKDN-S_x4.pth", target, tile=(16, 16), **arguments)
+        convert(reference / "LKDN-S_x4.pth", target, **{"tile": (16, 16)} | arguments)
     assert not list(tmp_path.iterdir())
