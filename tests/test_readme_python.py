@@ -9,7 +9,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 
 
-def test_ten_lines(tmp_path, monkeypatch, capsys):
+def test_ten_lines(tmp_path, monkeypatch, capsys, eagerly):
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     assert len(block.strip().splitlines()) <= 10
     rng = np.random.default_rng(0)

@@ -135,8 +135,10 @@ def verify_tflite(
         ModelError: the file or the model cannot be read, their scales differ, or the GPU engine or the NPU's emulation cannot run.
 
     Example:
-        >>> import conversion
-        >>> conversion.verify(conversion.ModelSource.of("lkdn-s-x4").tflite(), "lkdn-s-x4").problems
+        >>> import conversion, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     card = conversion.convert("lkdn-s-x4", f"{folder}/small.tflite", tile=(32, 32))
+        ...     conversion.verify(f"{folder}/small.tflite", "lkdn-s-x4").problems
         ()
     """
     inspection, engine = inspect_tflite(path), CpuEngine(path, threads, said=Said(values, order))

@@ -49,6 +49,8 @@ LEFTOVERS = {
 }
 """Operations that no rewrite took away and that would leave the GPU -> why, and what to do."""
 
+_BROKEN = "{}: it gives NaN or infinity: its weights are broken: export or download it again"
+
 
 @dataclass(frozen=True)
 class OnnxReport:
@@ -127,16 +129,19 @@ def prepare(
     canonical(model, form)
     size = fixed_graph(onnx.ModelProto.FromString(model.SerializeToString()), path, tile, default, form.channels).input_shape[2:]
     untouched = Untouched(path, form)
+    images = synthetic_images(*size)
+    if form.channels == 1:
+        images = [(image @ LUMA)[..., None] for image in images]
+    some = images[1:12:3]  # leaves, noise, a checkerboard, grey
+    if not np.isfinite(untouched.infer(some[0][0])).all():  # before its values are looked for, which takes a hundred runs
+        raise ConversionError(_BROKEN.format(path))
     colours = measure_colours(path, untouched.infer, form.channels, (size[0], size[1]), said, form.likely)
     model = read_onnx(path)
     canonical(model, form, colours.values)
     graph = fixed_graph(model, path, tile, default, form.channels)
-    images = synthetic_images(*size)
     if calibration is not None:
-        images += photo_crops(calibration, *size)
-    if form.channels == 1:
-        images = [(image @ LUMA)[..., None] for image in images]
-    some = images[1:12:3]  # leaves, noise, a checkerboard, grey
+        crops = photo_crops(calibration, *size)
+        images += crops if form.channels == 3 else [(crop @ LUMA)[..., None] for crop in crops]
     expected = [colours.values.from_network(untouched.infer(colours.values.to_network(image[0])))[None] for image in some]
     scale = _scale(path, (size[0], size[1]), expected[0].shape, form.channels)
     try:
@@ -151,7 +156,7 @@ def prepare(
     span = max(float(np.max(expected) - np.min(expected)), 1.0)
     if not error <= form.tolerance * span:
         if not np.isfinite(expected).all():
-            raise ConversionError(f"{path}: it gives NaN or infinity: its weights are broken: export or download it again")
+            raise ConversionError(_BROKEN.format(path))
         acted = ", ".join(f"{name} {n}" for name, n in counts.items()) or "none acted"
         raise ConversionError(
             f"{path}: after the rewrites ({acted}) it differs by {error:.2g} from the file, {form.tolerance:g} is allowed: "

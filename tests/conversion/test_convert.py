@@ -29,7 +29,7 @@ RELEASED = ("LKDN-S_x4", *(pytest.param(f"LKDN_x{scale}", marks=pytest.mark.slow
 
 def small(blocks, **config):
     """An LKDN that takes a few seconds to convert, as a deploy form."""
-    return fold(randomise(LKDN(scale=2, features=8, attention_channels=6, blocks=blocks, **config)))
+    return fold(randomise(LKDN(**{"scale": 2} | config, features=8, attention_channels=6, blocks=blocks)))
 
 
 @pytest.mark.parametrize("name", RELEASED)
@@ -102,10 +102,10 @@ def test_metadata_keeps_the_function_and_replaces_itself(converted, tmp_path):
 def test_verify_passes_and_fails(converted, reference, released, tmp_path):
     good = verify_tflite(converted("LKDN-S_x4"), reference / "LKDN-S_x4.pth")
     assert good.problems == () and good.max_error <= 2e-5
-    wrong = verify_tflite(converted("LKDN-S_x4"), reference / "LKDN_x4.pth")
+    wrong = verify_tflite(converted("LKDN-S_x4"), small(blocks=1, scale=4))
     assert any("differs" in problem for problem in wrong.problems)
     with pytest.raises(ModelError, match="one scale"):
-        verify_tflite(converted("LKDN-S_x4"), reference / "LKDN_x2.pth")
+        verify_tflite(converted("LKDN-S_x4"), small(blocks=1))
 
 
 def test_dilated_convolutions_with_free_batch_are_refused(tmp_path):
