@@ -20,7 +20,7 @@ from conversion.engines.facts import keep, place_of, recall
 from conversion.tflite.file import TFLiteFile, read_tflite
 from conversion.tflite.live_bytes import live_bytes_per_pixel
 from keras_models.system.errors import MobileSRError, ModelError, one_line
-from keras_models.system.sandbox import isolated
+from keras_models.system.sandbox import is_alone, isolated
 
 if TYPE_CHECKING:
     from conversion.engines.cpu import CpuEngine
@@ -70,8 +70,8 @@ def prove(path: Path) -> Proof:
     remembered = place_of(path, f"{PROOF_VERSION}-{version('ai-edge-litert')}")
     if (known := recall(remembered, Proof)) is not None and (known.cpu_form is None or is_kept(known.cpu_form)):
         return known
-    # LiteRT's Python takes as long to import as the file to prove: both at the same time.
-    threading.Thread(target=import_module, args=("ai_edge_litert.interpreter",), daemon=True).start()
+    if not is_alone():  # LiteRT's Python takes as long to import as the file to prove: both at the same time
+        threading.Thread(target=import_module, args=("ai_edge_litert.interpreter",), daemon=True).start()
     facts = _there(path, lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"))
     proof = Proof(**facts)
     if proof.eight_bits:
@@ -81,7 +81,7 @@ def prove(path: Path) -> Proof:
 
 
 def _there(path: Path, failed: Callable[[str], ModelError], *more: Any) -> dict:
-    return isolated("conversion.engines.proof:prove_here", [str(path), *more], failed)
+    return isolated("conversion.engines.proof:prove_here", [str(path), *more], failed, needed_here=True)
 
 
 def _with_cpu_form(path: Path, proof: Proof) -> Proof:

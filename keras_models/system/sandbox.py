@@ -1,7 +1,8 @@
 """Foreign files meet native libraries in a process of their own: a crash, hang or flood is one error here.
 
 A helper process is started once and forks for every file, so that a file costs milliseconds and none can hurt
-the next. Python never executes anything of the file; the libraries that read it are C++.
+the next; a process that is alone in itself may fork at once. Python never executes anything of the file; the
+libraries that read it are C++.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import importlib
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -43,7 +45,24 @@ class Limits:
     memory: int = 2 << 30
 
 
-def isolated(task: str, arguments: Sequence[Any], failed: Callable[[str], MobileSRError], limits: Limits = Limits()) -> Any:  # noqa: B008
+_THREADED = {"tensorflow", "onnxruntime", "jax", "torch"}
+"""Libraries whose threads may hold a lock just then, for which a copy of the process would wait for ever."""
+
+
+def is_alone() -> bool:
+    """Whether a copy of this process is safe: no thread but those of OpenBLAS, which stops them for a fork itself."""
+    if sys.platform != "linux" or threading.active_count() > 1 or _THREADED & sys.modules.keys():
+        return False
+    return len(os.listdir("/proc/self/task")) <= (os.cpu_count() or 1)
+
+
+def isolated(
+    task: str,
+    arguments: Sequence[Any],
+    failed: Callable[[str], MobileSRError],
+    limits: Limits = Limits(),  # noqa: B008
+    needed_here: bool = False,
+) -> Any:
     """Calls a function in a process of its own.
 
     Args:
@@ -51,6 +70,7 @@ def isolated(task: str, arguments: Sequence[Any], failed: Callable[[str], Mobile
         arguments: of the function, JSON-ready.
         failed: makes the error from what happened ("it crashed with signal 11").
         limits: time and memory.
+        needed_here: this process is going to import the same libraries, so it does that first and, if it `is_alone`, is the helper.
 
     Returns:
         What the function returned, as JSON gives it back.
@@ -58,14 +78,23 @@ def isolated(task: str, arguments: Sequence[Any], failed: Callable[[str], Mobile
     Raises:
         MobileSRError: one that the function raised, or what `failed` makes of a crash, a hang, another error.
     """
-    request = {"arguments": list(arguments), "seconds": limits.seconds, "memory": limits.memory}
-    answer = _helper(task).ask(request)
+    if needed_here and _alone_with(task):
+        answer = _answer(function_named(task), list(arguments), limits.seconds, limits.memory)
+    else:
+        answer = _helper(task).ask({"arguments": list(arguments), "seconds": limits.seconds, "memory": limits.memory})
     if "refused" in answer:
         raise getattr(errors, answer["kind"])(answer["refused"])
     if "failed" in answer:
         what = answer["failed"]
         raise failed("it needs more memory than a file may" if what == OUT_OF_MEMORY else what)
     return answer["said"]
+
+
+def _alone_with(task: str) -> bool:
+    if not is_alone():
+        return False
+    _preload(task)
+    return is_alone()
 
 
 class _Died(MobileSRError):
@@ -101,12 +130,16 @@ def _helper(task: str) -> _Helper:
 def fork_for_each(task: str) -> Generator[dict | None, dict, None]:
     """Runs in the helper: a fork for every request."""
     function = function_named(task)
-    for name in getattr(importlib.import_module(task.split(":")[0]), "PRELOADED", ()):
-        importlib.import_module(name)
+    _preload(task)
     answer = None
     while True:
         request = yield answer
         answer = _answer(function, request["arguments"], request["seconds"], request["memory"])
+
+
+def _preload(task: str) -> None:
+    for name in getattr(importlib.import_module(task.split(":")[0]), "PRELOADED", ()):
+        importlib.import_module(name)
 
 
 def _answer(function: Callable[..., Any], arguments: list, seconds: float, memory: int) -> dict:
@@ -114,6 +147,9 @@ def _answer(function: Callable[..., Any], arguments: list, seconds: float, memor
         return outcome(lambda: {"said": function(*arguments)})
 
     def run(say: Say) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # a library that dies says so: `ending` is the one line of it
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
         with _limited(memory, seconds):
             answer = outcome(lambda: {"said": function(*arguments)})
         say(answer)

@@ -82,6 +82,15 @@ def babble():
     return "fine"
 
 
+def take(megabytes):
+    return len(bytes(megabytes << 20))
+
+
+def burn():
+    while True:
+        pass
+
+
 def hang(alive):
     with open(alive, "wb", buffering=0) as held:
         held.write(b"x")
@@ -133,7 +142,9 @@ def hang_in_the_sandbox(alive):
 def parent(shape, function, *arguments):
     """A process with a child, for tests that end it; shape "leave" goes while its child still waits."""
     task = Task(f"support.child_tasks:{function}", arguments, 600, errors.ModelError)
-    if shape == "call":
+    if shape == "fork":
+        isolated(task.function, arguments, errors.ModelError, needed_here=True)
+    elif shape == "call":
         call(task)
     elif shape == "stream":
         with stream(task) as child:

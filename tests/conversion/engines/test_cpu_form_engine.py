@@ -52,7 +52,7 @@ def test_the_engine_runs_the_form_and_gives_the_files_numbers(file, tmp_path):
 def test_it_is_made_once_and_anew_where_it_is_spoilt(file, tmp_path, monkeypatch):
     asked = []
     real = proofs.isolated
-    monkeypatch.setattr(proofs, "isolated", lambda *arguments: asked.append(1) or real(*arguments))
+    monkeypatch.setattr(proofs, "isolated", lambda *arguments, **options: asked.append(1) or real(*arguments, **options))
     CpuEngine(file, 1), CpuEngine(file, 1)
     assert len(asked) == 2  # the file, and its form
     (form,) = kept(tmp_path)

@@ -15,9 +15,9 @@ def asked(monkeypatch, tmp_path):
     calls = []
     real = proofs.isolated
 
-    def isolated(*arguments):
+    def isolated(*arguments, **options):
         calls.append(arguments[1])
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(proofs, "isolated", isolated)
     return calls

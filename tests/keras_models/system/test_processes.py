@@ -1,6 +1,7 @@
 """Child processes: what they answer, how they fail, and that none is left, however its parent ends."""
 
 import io
+import json
 import os
 import random
 import select
@@ -161,6 +162,7 @@ def test_an_ended_child_has_cleaned_up(alive, tmp_path):
 
 
 CASES = [
+    ("fork", "hang"),
     ("call", "hang"),
     ("call", "hang_with_a_child"),
     ("call", "hang_in_the_sandbox"),
@@ -246,3 +248,38 @@ def test_words():
     assert last_words("a\n\x1b[2J b\n\n") == "[2J b"
     assert last_words("Failed\nWARNING: error\nI0000 x\n") == "Failed"
     assert last_words("") == "" and last_words("y" * 1000) == "y" * 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a process can tell whether it is alone")
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_process_that_is_alone_is_its_own_helper(alone):
+    """What becomes of a file is the same either way, and what a library says of its death is not heard."""
+    program = f"""
+import json, sys, threading
+from keras_models.system import sandbox
+from keras_models.system.errors import MobileSRError, ModelError
+threading.Thread(target=threading.Event().wait, daemon=True).start() if not {alone} else None
+
+def became(function, *arguments):
+    try:
+        limits = sandbox.Limits(1.0, 256 << 20)
+        return sandbox.isolated("support.child_tasks:" + function, arguments, ModelError, limits, needed_here=True)
+    except MobileSRError as error:
+        return type(error).__name__ + ": " + str(error)
+
+cases = (("echo", 3), ("refuse",), ("stumble",), ("die", 11), ("burn",), ("take", 1024), ("flood", 1), ("echo", 4))
+print(json.dumps([[became(*case) for case in cases], len(sandbox._helpers)]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=TESTS.parent, capture_output=True, text=True, check=True)
+    said, helpers = json.loads(done.stdout)
+    assert said == [
+        3,
+        "ImageError: one line",
+        "ModelError: KeyError: 'missing'",
+        "ModelError: it crashed (signal 11, SIGSEGV)",
+        "ModelError: it took over 1 s",
+        "ModelError: it needs more memory than a file may",
+        "dry",
+        4,
+    ]
+    assert (helpers == 0) == alone and done.stderr == ""
