@@ -33,9 +33,12 @@ def train(
     from keras_models.system.quiet import import_keras
 
     import_keras()
+    from conversion.commands.progress import progress_bar
     from conversion.commands.training_progress import progress_listener
+    from keras_models.checkpoints.loading import load_model
     from keras_models.data.data_parallel import use_all_devices
     from keras_models.data.photo_set import load_photos
+    from keras_models.data.taught_photos import taught_photos
     from keras_models.registry import preset_named
     from keras_models.training.run import train as run
     from keras_models.training.run_folder import CONFIG, RunFiles
@@ -44,6 +47,9 @@ def train(
         use_all_devices(settings.batch)
     scale = preset_named(preset).scale
     photos = load_photos(data, scale, cache)
+    if settings.teacher:
+        with progress_bar("the teacher's results") as progress:
+            photos = taught_photos(photos, load_model(settings.teacher), cache, progress)
     validation = load_photos(val, scale, cache) if val else None
     write_config(RunFiles(out).folder / CONFIG, {"data": data, "val": val, **_options(settings)})
     result = run(settings, photos, out, validation, progress_listener(out / "tensorboard" if tensorboard else None))

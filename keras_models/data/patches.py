@@ -16,6 +16,8 @@ from keras_models.system.errors import TrainingError
 class Patches(keras.utils.PyDataset):
     """Pairs of batches: low-res (batch, patch, patch, 3) and high-res (batch, patch s, patch s, 3), float32 RGB in [0, 1].
 
+    Of photos with a teacher's result the high-res side has 6 channels, the last three of them the teacher's.
+
     Every position of every photo is equally likely; horizontal flip, vertical flip and transpose each with p = 0.5,
     as the authors of LKDN did.
 
@@ -52,6 +54,7 @@ class Patches(keras.utils.PyDataset):
                 "give larger photos or a smaller `patch`"
             )
         positions = np.array([(p.low.shape[0] - patch + 1) * (p.low.shape[1] - patch + 1) for p in self.photos], np.float64)
+        self._channels = 3 if any(p.taught is None for p in self.photos) else 6
         self._share = np.cumsum(positions / positions.sum())
 
     def span(self, start: int, stop: int) -> "Patches":
@@ -75,22 +78,23 @@ class Patches(keras.utils.PyDataset):
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
         large = self.patch * self.scale
         low = np.empty((self.batch, self.patch, self.patch, 3), np.uint8)
-        high = np.empty((self.batch, large, large, 3), np.uint8)
+        high = np.empty((self.batch, large, large, self._channels), np.uint8)
         for i in range(self.batch):
             photo = self.photos[min(int(np.searchsorted(self._share, rng.random(), "right")), len(self.photos) - 1)]
             low[i], high[i] = self._cut(photo, rng)
             if self.degradation != "bicubic":
-                low[i] = degrade(high[i], self.scale, rng, DEGRADATIONS[self.degradation])
+                low[i] = degrade(high[i, ..., :3], self.scale, rng, DEGRADATIONS[self.degradation])
         return low.astype(np.float32) / np.float32(255), high.astype(np.float32) / np.float32(255)
 
     def _cut(self, photo: Photo, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y, x = (int(rng.integers(side - self.patch + 1)) for side in photo.low.shape[:2])
         flip_x, flip_y, transpose = rng.random(3) < 0.5
-        low, high = (
+        large = [photo.high] if photo.taught is None or self._channels == 3 else [photo.high, photo.taught]
+        low, *high = (
             _turn(image[y * s : (y + self.patch) * s, x * s : (x + self.patch) * s], flip_x, flip_y, transpose)
-            for image, s in ((photo.low, 1), (photo.high, self.scale))
+            for image, s in ((photo.low, 1), *((image, self.scale) for image in large))
         )
-        return low, high
+        return low, np.concatenate(high, axis=-1)
 
 
 def _turn(image: np.ndarray, flip_x: bool, flip_y: bool, transpose: bool) -> np.ndarray:

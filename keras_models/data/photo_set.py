@@ -34,11 +34,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Photo:
-    """One pair: `low` (h, w, 3) uint8 RGB and `high` (h scale, w scale, 3) uint8 RGB, read-only views."""
+    """One pair: `low` (h, w, 3) uint8 RGB and `high` (h scale, w scale, 3) uint8 RGB, read-only views.
+
+    `taught` is what a teacher makes of `low` (`keras_models.data.taught_photos`), None without one.
+    """
 
     name: str
     low: np.ndarray
     high: np.ndarray
+    taught: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def train(
 
     Args:
         settings: see `keras_models.training.settings`.
-        photos: what to train on.
+        photos: what to train on; with a teacher, `taught_photos` spares computing its result in every step.
         out: the run's folder; if it holds a run, that run goes on.
         validation: photos to measure PSNR-Y on at every interval.
         listener: told how it goes.
@@ -115,7 +115,8 @@ class _Run:
             _refuse_another(files.folder, checkpoint.facts["identity"], self.identity)
         self.patches = Patches(photos, settings.batch, settings.patch, settings.seed, degradation=settings.degradation)
         self.warnings = [*photos.skipped, *self.patches.too_small]
-        self.student, self.averaged = build_student(settings)
+        taught = all(photo.taught is not None for photo in photos.photos)
+        self.student, self.averaged = build_student(settings, taught)
         self.step, self.seconds = 0, 0.0
         self.best: float | None = None
         self.rows: list[dict[str, float]] = []
@@ -228,8 +229,12 @@ class _KeepWeights(keras.callbacks.Callback):
         self.weights = [keras.ops.convert_to_numpy(v).copy() for v in self.model.network.variables]
 
 
-def build_student(settings: Settings) -> tuple[Student, keras.Model]:
+def build_student(settings: Settings, taught: bool = False) -> tuple[Student, keras.Model]:
     """The compiled network that learns, and a float32 twin that will hold its averaged weights.
+
+    Args:
+        settings: of the run.
+        taught: the teacher's results come with the photos, so it does not compute here.
 
     Raises:
         ModelError: unknown preset, or a start or teacher that cannot be opened.
@@ -238,7 +243,7 @@ def build_student(settings: Settings) -> tuple[Student, keras.Model]:
     preset = preset_named(settings.preset)
     keras.config.set_dtype_policy("float32")
     averaged = _in_form(build_preset(preset), settings)
-    teacher = load_model(settings.teacher) if settings.teacher else None
+    teacher = load_model(settings.teacher) if settings.teacher and not taught else None
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(settings.precision)
     try:

@@ -17,7 +17,8 @@ class Student(keras.Model):
     Args:
         network: maps (N, h, w, 3) float RGB in [0, 1] to (N, s h, s w, 3).
         loss: "l1" or "mse", over all samples; measured in float32.
-        teacher: a network of the same scale, never trained; its output is a second target.
+        teacher: a network of the same scale, never trained; its output is a second target. None without one, or where the
+            targets have 6 channels, the last three of them a teacher's (`keras_models.data.taught_photos`).
         teacher_share: share of the teacher in the loss: (1 - share) loss(photo) + share loss(teacher's output).
 
     Raises:
@@ -57,11 +58,14 @@ class Student(keras.Model):
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> Any:
         """The mean loss of a batch, a float32 scalar."""
         output = ops.cast(y_pred, "float32")
-        loss = self._distance(output, y)
+        loss = self._distance(output, y[..., :3])
         if self.teacher is not None:
             taught = ops.stop_gradient(ops.cast(self.teacher(x, training=False), "float32"))
-            loss = (1 - self.teacher_share) * loss + self.teacher_share * self._distance(output, taught)
-        return loss
+        elif y.shape[-1] == 6:
+            taught = y[..., 3:]
+        else:
+            return loss
+        return (1 - self.teacher_share) * loss + self.teacher_share * self._distance(output, taught)
 
     def averages(self) -> list:
         """The moving averages of the network's variables, in the order of `network.variables`."""
