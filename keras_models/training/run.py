@@ -251,7 +251,7 @@ def build_student(settings: Settings, taught: bool = False) -> tuple[Student, ke
         if settings.head_start and not settings.start and network.long_skip:
             head_start(network)
         network = _in_form(network, settings)
-        student = Student(network, settings.loss, teacher, settings.teacher_share)
+        student = Student(network, settings.loss, teacher, settings.teacher_share, settings.fourier)
         if computes_with_tensorflow_on_cpu():
             student.take_fast_gradients()
     finally:

@@ -20,18 +20,26 @@ class Student(keras.Model):
         teacher: a network of the same scale, never trained; its output is a second target. None without one, or where the
             targets have 6 channels, the last three of them a teacher's (`keras_models.data.taught_photos`).
         teacher_share: share of the teacher in the loss: (1 - share) loss(photo) + share loss(teacher's output).
+        fourier: weight of the spectra's difference to the photo's, added.
 
     Raises:
         TrainingError: a teacher of another scale.
     """
 
-    def __init__(self, network: keras.Model, loss: str = "l1", teacher: keras.Model | None = None, teacher_share: float = 0.5) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        loss: str = "l1",
+        teacher: keras.Model | None = None,
+        teacher_share: float = 0.5,
+        fourier: float = 0.0,
+    ) -> None:
         super().__init__(name="student")
         if teacher is not None and getattr(teacher, "scale", None) != getattr(network, "scale", None):
             raise TrainingError(f"teacher {teacher.name}: enlarges by {teacher.scale}, not {network.scale}: give one of that scale")
         self.network, self.loss_name = network, loss
         self._forward = cheapest_form(network)
-        self.teacher, self.teacher_share = teacher, teacher_share
+        self.teacher, self.teacher_share, self.fourier = teacher, teacher_share, fourier
         self.fast = False
         if teacher is not None:
             teacher.trainable = False
@@ -59,13 +67,14 @@ class Student(keras.Model):
         """The mean loss of a batch, a float32 scalar."""
         output = ops.cast(y_pred, "float32")
         loss = self._distance(output, y[..., :3])
+        spectra = self.fourier * spectral_distance(output, y[..., :3]) if self.fourier else 0.0
         if self.teacher is not None:
             taught = ops.stop_gradient(ops.cast(self.teacher(x, training=False), "float32"))
         elif y.shape[-1] == 6:
             taught = y[..., 3:]
         else:
-            return loss
-        return (1 - self.teacher_share) * loss + self.teacher_share * self._distance(output, taught)
+            return loss + spectra
+        return (1 - self.teacher_share) * loss + self.teacher_share * self._distance(output, taught) + spectra
 
     def averages(self) -> list:
         """The moving averages of the network's variables, in the order of `network.variables`."""
@@ -79,3 +88,18 @@ class Student(keras.Model):
     def _distance(self, output: Any, target: Any) -> Any:
         difference = output - ops.cast(target, "float32")
         return ops.mean(ops.abs(difference) if self.loss_name == "l1" else ops.square(difference))
+
+
+def spectral_distance(output: Any, target: Any) -> Any:
+    """Mean absolute difference of the two-dimensional Fourier transforms, over real and imaginary parts, a float32 scalar.
+
+    Args:
+        output: (N, h, w, 3) float32.
+        target: the same.
+
+    The transform is linear, so that of the difference is taken, and not scaled: Cho et al., "Rethinking Coarse-to-Fine Approach in
+    Single Image Deblurring", ICCV 2021, equation 3.
+    """
+    difference = ops.transpose(output - ops.cast(target, "float32"), (0, 3, 1, 2))
+    real, imaginary = ops.fft2((difference, ops.zeros_like(difference)))
+    return (ops.mean(ops.abs(real)) + ops.mean(ops.abs(imaginary))) / 2

@@ -28,6 +28,7 @@ from keras_models.training.run import build_student, train
 from keras_models.training.run_folder import Checkpoint, RunFiles
 from keras_models.training.schedules import WarmUpDecay
 from keras_models.training.settings import RECIPES, settings_for
+from keras_models.training.student import spectral_distance
 
 PROGRAM = Path(__file__).parents[3] / "tests/support/tiny_training.py"
 
@@ -231,6 +232,18 @@ def test_a_teacher_is_a_second_target(uninterrupted):
     assert float(student.test_on_batch(low, np.zeros((2, 16, 16, 3), np.float32))) == pytest.approx(0, abs=1e-5)
     with pytest.raises(TrainingError, match="enlarges by 2, not 4: give one of that scale"):
         build_student(tiny_settings(preset="lkdn-s-x4", teacher=teacher))
+
+
+def test_spectra_are_those_of_numpy(rng):
+    a, b = rng.random((2, 6, 5, 3), np.float32), rng.random((2, 6, 5, 3), np.float32)
+    wanted = np.fft.fft2(a - b, axes=(1, 2))
+    assert float(spectral_distance(a, b)) == pytest.approx((np.abs(wanted.real).mean() + np.abs(wanted.imag).mean()) / 2, rel=1e-5)
+    student, _ = build_student(tiny_settings(fourier=0.05))
+    low, high = rng.random((1, 8, 8, 3), np.float32), rng.random((1, 16, 16, 3), np.float32)
+    made = student(low)
+    assert float(student.compute_loss(low, high, made)) == pytest.approx(
+        float(np.abs(np.asarray(made) - high).mean() + 0.05 * spectral_distance(made, high)), rel=1e-5
+    )
 
 
 @pytest.mark.usefixtures("eagerly")
