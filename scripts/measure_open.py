@@ -1,14 +1,16 @@
 """How long opening a model takes before its first tile can run, each time in a fresh process: minimum / median of ten, ms.
 
-    python scripts/measure_open.py [MODEL.tflite] [--against OTHER_TREE]
+    python scripts/measure_open.py [MODEL.tflite] [--against OTHER_TREE] [--unproven]
 
-With `--against` another checkout of this project takes turns with this one.
+With `--against` another checkout of this project takes turns with this one; `--unproven` forgets before each time what this machine knows
+of the file.
 """
 
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +33,9 @@ print((time.perf_counter() - start) * 1000)
 
 
 def main(
-    model: Path = ROOT / "keras_models/weights/lkdn-s-x4.tflite", against: Annotated[Path | None, typer.Option()] = None
+    model: Annotated[Path, typer.Argument()] = ROOT / "keras_models/weights/lkdn-s-x4.tflite",
+    against: Annotated[Path | None, typer.Option()] = None,
+    unproven: Annotated[bool, typer.Option("--unproven")] = False,
 ) -> None:
     """Prints one line a tree."""
     trees = [ROOT] + ([against.resolve()] if against is not None else [])
@@ -39,8 +43,9 @@ def main(
     for _ in range(ROUNDS):
         for tree in trees:
             command = [sys.executable, "-c", _PROGRAM, str(model.resolve())]
-            environment = {**os.environ, "PYTHONPATH": str(tree)}
-            done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=True)
+            with tempfile.TemporaryDirectory() as empty:
+                environment = {**os.environ, "PYTHONPATH": str(tree)} | ({"XDG_CACHE_HOME": empty} if unproven else {})
+                done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=True)
             taken[tree].append(float(done.stdout))
     for tree, times in taken.items():
         sys.stdout.write(f"{tree.name}: {min(times):.0f} / {statistics.median(times):.0f} ms\n")
