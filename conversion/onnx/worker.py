@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 
 from conversion.calibration_images import photo_crops, synthetic_images
-from conversion.engines.colours import measure_colours
+from conversion.engines.colours import Colours, measure_colours
 from conversion.engines.values import LUMA, NOTHING_SAID, Said
-from conversion.onnx.canonical import Untouched, canonical, form_of
+from conversion.onnx.canonical import Form, Untouched, canonical, form_of
 from conversion.onnx.graph import OnnxGraph
 from conversion.onnx.load import fixed_graph, read_onnx
 from conversion.onnx.receptive import receptive_radius
@@ -122,28 +122,12 @@ def prepare(
     Raises:
         MobileSRError: a file that cannot be read or converted.
     """
-    model = read_onnx(path)
-    form = form_of(model, path)
-    sizes = model.graph.input[0].type.tensor_type.shape.dim[2 if form.channels_first else 1]
-    free = not (sizes.HasField("dim_value") and sizes.dim_value > 0)
-    canonical(model, form)
-    size = fixed_graph(onnx.ModelProto.FromString(model.SerializeToString()), path, tile, default, form.channels).input_shape[2:]
-    untouched = Untouched(path, form)
-    images = synthetic_images(*size)
-    if form.channels == 1:
-        images = [(image @ LUMA)[..., None] for image in images]
+    foreign = _read(path, tile, default, said)
+    graph, channels = foreign.graph, foreign.form.channels
+    images = _images(foreign.size, channels, calibration)
     some = images[1:12:3]  # leaves, noise, a checkerboard, grey
-    if not np.isfinite(untouched.infer(some[0][0])).all():  # before its values are looked for, which takes a hundred runs
-        raise ConversionError(_BROKEN.format(path))
-    colours = measure_colours(path, untouched.infer, form.channels, (size[0], size[1]), said, form.likely)
-    model = read_onnx(path)
-    canonical(model, form, colours.values)
-    graph = fixed_graph(model, path, tile, default, form.channels)
-    if calibration is not None:
-        crops = photo_crops(calibration, *size)
-        images += crops if form.channels == 3 else [(crop @ LUMA)[..., None] for crop in crops]
-    expected = [colours.values.from_network(untouched.infer(colours.values.to_network(image[0])))[None] for image in some]
-    scale = _scale(path, (size[0], size[1]), expected[0].shape, form.channels)
+    expected = [foreign.run(image[0])[None] for image in some]
+    scale = _scale(path, foreign.size, expected[0].shape, channels)
     try:
         counts = rewrite(graph)
         _refuse_leftovers(graph)
@@ -153,21 +137,75 @@ def prepare(
     _rename(graph)
     onnx.save(graph.to_model(), folder / "rewritten.onnx")
     error = _difference(folder / "rewritten.onnx", some, expected)
-    span = max(float(np.max(expected) - np.min(expected)), 1.0)
-    if not error <= form.tolerance * span:
-        if not np.isfinite(expected).all():
-            raise ConversionError(_BROKEN.format(path))
-        acted = ", ".join(f"{name} {n}" for name, n in counts.items()) or "none acted"
-        raise ConversionError(
-            f"{path}: after the rewrites ({acted}) it differs by {error:.2g} from the file, {form.tolerance:g} is allowed: "
-            "use the .onnx itself, which `upscale` runs as it is"
-        )
+    _refuse_difference(foreign, error, expected, counts)
     np.savez(folder / "images.npz", images=np.concatenate(some), expected=np.concatenate(expected))
+    return _report(foreign, scale, counts, rescaled, error)
+
+
+@dataclass(frozen=True)
+class _Foreign:
+    """An outside file: its graph at one size, channels first and in 0..1, and the untouched file to compare it with."""
+
+    path: str
+    form: Form
+    free: bool
+    size: tuple[int, int]
+    untouched: Untouched
+    colours: Colours
+    graph: OnnxGraph
+    metadata: dict[str, str]
+
+    def run(self, image: np.ndarray) -> np.ndarray:
+        """What the untouched file makes of (h, w, channels) in 0..1."""
+        return self.colours.values.from_network(self.untouched.infer(self.colours.values.to_network(image)))
+
+
+def _read(path: str, tile: tuple[int, int] | None, default: tuple[int, int], said: Said) -> _Foreign:
+    model = read_onnx(path)
+    form = form_of(model, path)
+    sizes = model.graph.input[0].type.tensor_type.shape.dim[2 if form.channels_first else 1]
+    free = not (sizes.HasField("dim_value") and sizes.dim_value > 0)
+    canonical(model, form)
+    height, width = fixed_graph(onnx.ModelProto.FromString(model.SerializeToString()), path, tile, default, form.channels).input_shape[2:]
+    untouched = Untouched(path, form)
+    if not np.isfinite(untouched.infer(_images((height, width), form.channels)[1][0])).all():
+        raise ConversionError(_BROKEN.format(path))  # before its values are looked for, which takes a hundred runs
+    colours = measure_colours(path, untouched.infer, form.channels, (height, width), said, form.likely)
+    model = read_onnx(path)
+    canonical(model, form, colours.values)
+    graph = fixed_graph(model, path, tile, default, form.channels)
+    metadata = {entry.key[:80]: entry.value[:4000] for entry in model.metadata_props[:20]}
+    return _Foreign(path, form, free, (height, width), untouched, colours, graph, metadata)
+
+
+def _images(size: tuple[int, int], channels: int, calibration: str | None = None) -> list[np.ndarray]:
+    """(1, h, w, channels) float32 in 0..1: the built-in ones, and crops of a folder's photos."""
+    images = synthetic_images(*size)
+    if calibration is not None:
+        images += photo_crops(calibration, *size)
+    return images if channels == 3 else [(image @ LUMA)[..., None] for image in images]
+
+
+def _refuse_difference(foreign: _Foreign, error: float, expected: list[np.ndarray], counts: dict[str, int]) -> None:
+    span = max(float(np.max(expected) - np.min(expected)), 1.0)
+    if error <= foreign.form.tolerance * span:
+        return
+    if not np.isfinite(expected).all():
+        raise ConversionError(_BROKEN.format(foreign.path))
+    acted = ", ".join(f"{name} {n}" for name, n in counts.items()) or "none acted"
+    raise ConversionError(
+        f"{foreign.path}: after the rewrites ({acted}) it differs by {error:.2g} from the file, {foreign.form.tolerance:g} is allowed: "
+        "use the .onnx itself, which `upscale` runs as it is"
+    )
+
+
+def _report(foreign: _Foreign, scale: int, counts: dict[str, int], rescaled: int, error: float) -> OnnxReport:
+    graph, form, values = foreign.graph, foreign.form, foreign.colours.values
     shapes = graph.shapes()
     convs = [node for node in graph.nodes if node.op == "Conv"]
     operations = dict(Counter(node.op for node in graph.nodes).most_common())
     return OnnxReport(
-        tile=(size[0], size[1]),
+        tile=foreign.size,
         scale=scale,
         rewrites=counts,
         operations=operations,
@@ -176,11 +214,11 @@ def prepare(
         parameters=int(sum(value.size for value in graph.constants.values() if value.size > 1)),
         multi_adds=int(sum(np.prod(shapes[n.inputs[1]]) * np.prod(shapes[n.output][2:]) for n in convs)),
         receptive_radius=receptive_radius(graph),
-        metadata={entry.key[:80]: entry.value[:4000] for entry in model.metadata_props[:20]},
+        metadata=foreign.metadata,
         channels=form.channels,
-        free=free,
-        values=colours.values.as_text() if form.channels == 3 else f"{colours.values.taken}, brightness alone",
-        note=colours.note,
+        free=foreign.free,
+        values=values.as_text() if form.channels == 3 else f"{values.taken}, brightness alone",
+        note=foreign.colours.note,
         untried=tuple(sorted(set(operations) - TRIED)),
         tolerance=form.tolerance,
     )
