@@ -17,6 +17,13 @@ from support.made_once import made_once  # noqa: E402
 from support.networks import RELEASED, SHARED, randomise  # noqa: E402
 from support.tiny_models import nearest_engine, tiny_model  # noqa: E402, F401  (fixtures of all tests)
 
+LONGEST = [f"test_{name}.py" for name in ("device_run", "readme_python", "qat", "readme", "fuzz", "signals", "examples")]
+"""Files that take a worker half a minute and more, by far not the most tests: begun last, they would keep one busy and the other idle."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 @pytest.fixture
 def rng():

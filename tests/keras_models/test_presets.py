@@ -11,8 +11,10 @@ from conversion.graph.half_range import measure_ranges, rescale
 from keras_models.folding import fold, fold_error
 from keras_models.registry import PRESETS
 
-X4_BY_DEFAULT = [pytest.param(name, marks=[] if name.endswith("x4") else pytest.mark.slow) for name in PRESETS]
-COUNTED = [pytest.param(name, marks=pytest.mark.slow if name[-1] != "4" and name[:4] in ("span", "comp") else []) for name in PRESETS]
+ONCE = list({(preset.network, str(preset.config)): name for name, preset in reversed(PRESETS.items())}.values())[::-1]
+"""Of presets that differ in their weights alone, the first."""
+X4_BY_DEFAULT = [pytest.param(name, marks=[] if name.endswith("x4") else pytest.mark.slow) for name in ONCE]
+COUNTED = [pytest.param(name, marks=pytest.mark.slow if name[-1] != "4" and name[:4] in ("span", "comp") else []) for name in ONCE]
 """SPAN and SRVGGNetCompact differ between scales in one convolution, as their x4 shows."""
 
 
