@@ -43,11 +43,12 @@ def main(
     benchmarks: Annotated[Path, typer.Option(help="folder that holds Set5 and Set14")],
     hardware: Annotated[str, typer.Option()],
     limits: Annotated[str, typer.Option(help="known limits, one sentence")],
+    preset: Annotated[str, typer.Option(help="whose weights they become, if not the trained one's: of the same network")] = "",
 ) -> None:
     """Writes the four files."""
     rows, stages = _history(runs)
     licences, nameless = _licences(credits_csv)
-    name = stages[-1]["settings"]["preset"]
+    name = preset or stages[-1]["settings"]["preset"]
     weights = WEIGHTS / f"{name}.safetensors"
     save_network(fold(load_model(runs[-1] / "best.keras")), weights)
     card = {
