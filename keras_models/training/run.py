@@ -88,7 +88,7 @@ def train(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Image.effect_noise((96, 96), 80).convert("RGB").save(f"{folder}/a.png")
         ...     photos = keras_models.load_photos(Path(folder), 4, Path(folder) / "cache")
-        ...     settings = keras_models.settings_for("lkdn-s-x4", steps=2, batch=1, patch=8, interval=2)
+        ...     settings = keras_models.settings_for("compact-16-x4", steps=2, batch=1, patch=8, interval=2)
         ...     keras_models.train(settings, photos, Path(folder) / "run").steps
         2
     """

@@ -52,7 +52,7 @@ def assert_good(verdict):
                 assert HALF_PHOTO_PSNR <= image.psnr < 100
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [pytest.param(p, marks=pytest.mark.slow if "-photo" in p.stem else []) for p in SHIPPED], ids=lambda p: p.stem)
 def test_every_shipped_file_runs_on_the_gpu(path, software_vulkan, tmp_path):
     small = tmp_path / path.name
     small.write_bytes(at_tile(path.read_bytes(), 48, 48))
@@ -60,7 +60,7 @@ def test_every_shipped_file_runs_on_the_gpu(path, software_vulkan, tmp_path):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("recipe", ["float32", "float16"])
+@pytest.mark.parametrize("recipe", [pytest.param("float32", marks=pytest.mark.slow), "float16"])
 @pytest.mark.parametrize("name", ["LKDN-S_x4", pytest.param("LKDN_x4", marks=pytest.mark.slow)])
 def test_released_networks_on_photos(name, recipe, converted, software_vulkan, shared):
     result = verify_tflite(converted(name, recipe), gpu=True, photos=shared / "data/val")
