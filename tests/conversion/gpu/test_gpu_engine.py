@@ -52,7 +52,7 @@ def assert_good(verdict):
                 assert HALF_PHOTO_PSNR <= image.psnr < 100
 
 
-@pytest.mark.parametrize("path", [pytest.param(p, marks=pytest.mark.slow if "-photo" in p.stem else []) for p in SHIPPED], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [pytest.param(p, id=p.stem, marks=pytest.mark.slow if "-photo" in p.stem else []) for p in SHIPPED])
 def test_every_shipped_file_runs_on_the_gpu(path, software_vulkan, tmp_path):
     small = tmp_path / path.name
     small.write_bytes(at_tile(path.read_bytes(), 48, 48))
