@@ -234,9 +234,9 @@ def test_bad_input_is_one_line(message, tmp_path, photo, tiny_model):
 def test_models_at_hand_are_compared_by_default(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("MOBILE_SR_WEIGHTS", raising=False)
-    assert at_hand() == ["lkdn-s-x4"]
+    assert at_hand() == ["lkdn-s-x4", "lkdn-s-x4-photo"]
     monkeypatch.setattr(build, "is_fetched", lambda weights: weights.name in ("lkdn-x4@authors", "lkdn-x2@authors"))
-    assert at_hand() == ["lkdn-s-x4", "lkdn-x4@authors"] and "lkdn-x2@authors" in CATALOGUE
+    assert at_hand() == ["lkdn-s-x4", "lkdn-s-x4-photo", "lkdn-x4@authors"] and "lkdn-x2@authors" in CATALOGUE
     monkeypatch.undo()
     Image.fromarray(blocks(20, 30)).save(tmp_path / "a.png")
     done = run_here(capfd, monkeypatch, "compare", tmp_path / "a.png", "lkdn-s", "-o", tmp_path / "page.html")
