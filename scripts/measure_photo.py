@@ -41,9 +41,9 @@ def main(
     apart = []
     for path in list_photos(photos).photos:
         high = crop_to_multiple(read_rgb(path), scale)
+        shrunk = shrink(high, scale)
         for column in columns:
-            low = shrink(high, scale)
-            low = low if column == "clean" else _through_jpeg(low, column)
+            low = shrunk if column == "clean" else _through_jpeg(shrunk, column)
             made = {"bicubic": enlarge(low, scale), **{name: _by(upscaler, low) for name, upscaler in upscalers.items()}}
             for name, image in made.items():
                 scores.setdefault((name, column), []).append(psnr_y(image, high, scale))

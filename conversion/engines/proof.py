@@ -4,10 +4,8 @@ LiteRT's C++ can crash on a file that is damaged in a way nobody foresaw, and pa
 it: both happen once, over there. So does making the form in which the CPU engine runs an 8-bit file.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,7 @@ from conversion.engines.facts import keep, place_of, recall
 from conversion.tflite.file import TFLiteFile, read_tflite
 from conversion.tflite.live_bytes import live_bytes_per_pixel
 from keras_models.system.errors import MobileSRError, ModelError, one_line
-from keras_models.system.sandbox import is_alone, isolated
+from keras_models.system.sandbox import isolated
 
 if TYPE_CHECKING:
     from conversion.engines.cpu import CpuEngine
@@ -70,8 +68,6 @@ def prove(path: Path) -> Proof:
     remembered = place_of(path, f"{PROOF_VERSION}-{version('ai-edge-litert')}")
     if (known := recall(remembered, Proof)) is not None and (known.cpu_form is None or is_kept(known.cpu_form)):
         return known
-    if not is_alone():  # LiteRT's Python takes as long to import as the file to prove: both at the same time
-        threading.Thread(target=import_module, args=("ai_edge_litert.interpreter",), daemon=True).start()
     facts = _there(path, lambda said: ModelError(f"{path}: LiteRT cannot run this file ({said}): convert it again, with builtin operators"))
     proof = Proof(**facts)
     if proof.eight_bits:

@@ -54,7 +54,7 @@ class Patches(keras.utils.PyDataset):
                 "give larger photos or a smaller `patch`"
             )
         positions = np.array([(p.low.shape[0] - patch + 1) * (p.low.shape[1] - patch + 1) for p in self.photos], np.float64)
-        self._channels = 3 if any(p.taught is None for p in self.photos) else 6
+        self._taught = photos.taught
         self._share = np.cumsum(positions / positions.sum())
 
     def span(self, start: int, stop: int) -> "Patches":
@@ -78,7 +78,7 @@ class Patches(keras.utils.PyDataset):
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
         large = self.patch * self.scale
         low = np.empty((self.batch, self.patch, self.patch, 3), np.uint8)
-        high = np.empty((self.batch, large, large, self._channels), np.uint8)
+        high = np.empty((self.batch, large, large, 6 if self._taught else 3), np.uint8)
         for i in range(self.batch):
             photo = self.photos[min(int(np.searchsorted(self._share, rng.random(), "right")), len(self.photos) - 1)]
             low[i], high[i] = self._cut(photo, rng)
@@ -89,7 +89,7 @@ class Patches(keras.utils.PyDataset):
     def _cut(self, photo: Photo, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y, x = (int(rng.integers(side - self.patch + 1)) for side in photo.low.shape[:2])
         flip_x, flip_y, transpose = rng.random(3) < 0.5
-        large = [photo.high] if photo.taught is None or self._channels == 3 else [photo.high, photo.taught]
+        large = [photo.high, photo.taught] if self._taught and photo.taught is not None else [photo.high]
         low, *high = (
             _turn(image[y * s : (y + self.patch) * s, x * s : (x + self.patch) * s], flip_x, flip_y, transpose)
             for image, s in ((photo.low, 1), *((image, self.scale) for image in large))

@@ -73,6 +73,11 @@ class PhotoSet:
     skipped: tuple[str, ...]
     fingerprint: str
 
+    @property
+    def taught(self) -> bool:
+        """Whether a teacher's results are beside the photos."""
+        return all(photo.taught is not None for photo in self.photos)
+
 
 def load_photos(folder: Path | str, scale: int, cache: Path | str | None = None, progress: Progress | None = None) -> PhotoSet:
     """Opens a folder of photos, making its cache if need be.

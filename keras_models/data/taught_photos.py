@@ -53,8 +53,7 @@ def taught_photos(
         ...     taught_photos(photos, teacher, Path(folder) / "cache").photos[0].taught.shape
         (48, 64, 3)
     """
-    if teacher.scale != photos.scale:
-        raise TrainingError(f"teacher {teacher.name}: enlarges by {teacher.scale}, not {photos.scale}: give one of that scale")
+    refuse_other_scale(teacher, photos.scale)
     folder = (Path(cache) if cache else cache_folder()) / f"taught-{photos.fingerprint[:16]}-{_digest(teacher)}"
     make_folder(folder)
     found = []
@@ -63,6 +62,12 @@ def taught_photos(
         if progress:
             progress(number + 1, len(photos.photos))
     return replace(photos, photos=tuple(found))
+
+
+def refuse_other_scale(teacher: keras.Model, scale: int) -> None:
+    """Raises a TrainingError for a teacher that does not enlarge by `scale`."""
+    if getattr(teacher, "scale", None) != scale:
+        raise TrainingError(f"teacher {teacher.name}: enlarges by {teacher.scale}, not {scale}: give one of that scale")
 
 
 def _kept(photo: Photo, teacher: SuperResolution, path: Path) -> np.ndarray:

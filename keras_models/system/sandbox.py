@@ -49,7 +49,7 @@ _THREADED = {"tensorflow", "onnxruntime", "jax", "torch"}
 """Libraries whose threads may hold a lock just then, for which a copy of the process would wait for ever."""
 
 
-def is_alone() -> bool:
+def _is_alone() -> bool:
     """Whether a copy of this process is safe: no thread but those of OpenBLAS, which stops them for a fork itself."""
     if sys.platform != "linux" or threading.active_count() > 1 or _THREADED & sys.modules.keys():
         return False
@@ -70,7 +70,8 @@ def isolated(
         arguments: of the function, JSON-ready.
         failed: makes the error from what happened ("it crashed with signal 11").
         limits: time and memory.
-        needed_here: this process is going to import the same libraries, so it does that first and, if it `is_alone`, is the helper.
+        needed_here: this process is going to import the same libraries. If it is alone in itself it does that first and is the helper;
+            else it does that while the helper does.
 
     Returns:
         What the function returned, as JSON gives it back.
@@ -81,6 +82,8 @@ def isolated(
     if needed_here and _alone_with(task):
         answer = _answer(function_named(task), list(arguments), limits.seconds, limits.memory)
     else:
+        if needed_here:
+            threading.Thread(target=_preload, args=(task,), daemon=True).start()
         answer = _helper(task).ask({"arguments": list(arguments), "seconds": limits.seconds, "memory": limits.memory})
     if "refused" in answer:
         raise getattr(errors, answer["kind"])(answer["refused"])
@@ -91,10 +94,10 @@ def isolated(
 
 
 def _alone_with(task: str) -> bool:
-    if not is_alone():
+    if not _is_alone():
         return False
     _preload(task)
-    return is_alone()
+    return _is_alone()
 
 
 class _Died(MobileSRError):

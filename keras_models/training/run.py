@@ -115,8 +115,7 @@ class _Run:
             _refuse_another(files.folder, checkpoint.facts["identity"], self.identity)
         self.patches = Patches(photos, settings.batch, settings.patch, settings.seed, degradation=settings.degradation)
         self.warnings = [*photos.skipped, *self.patches.too_small]
-        taught = all(photo.taught is not None for photo in photos.photos)
-        self.student, self.averaged = build_student(settings, taught)
+        self.student, self.averaged = build_student(settings, photos.taught)
         self.step, self.seconds = 0, 0.0
         self.best: float | None = None
         self.rows: list[dict[str, float]] = []

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_models.system.errors import TrainingError
+from keras_models.data.taught_photos import refuse_other_scale
 from keras_models.training.cpu_gradients import fast_gelu, use_fast_gradients
 from keras_models.training.online_fold import OnlineFold, cheapest_form
 
@@ -35,8 +35,8 @@ class Student(keras.Model):
         fourier: float = 0.0,
     ) -> None:
         super().__init__(name="student")
-        if teacher is not None and getattr(teacher, "scale", None) != getattr(network, "scale", None):
-            raise TrainingError(f"teacher {teacher.name}: enlarges by {teacher.scale}, not {network.scale}: give one of that scale")
+        if teacher is not None:
+            refuse_other_scale(teacher, network.scale)
         self.network, self.loss_name = network, loss
         self._forward = cheapest_form(network)
         self.teacher, self.teacher_share, self.fourier = teacher, teacher_share, fourier
