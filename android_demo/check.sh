@@ -22,7 +22,9 @@ mkdir -p target
 step "compile, unit tests, screens"
 rm -rf {core,downloads,litert-jvm,library,app}/target/{classes,test-classes,surefire-reports}
 mvn -B -ntp -Dstyle.color=never -Dlitert.lib="$library" -Dupdate.screenshots="$update" test > target/maven.log 2>&1 || {
-  grep -E '^\[ERROR\]|Tests run:' target/maven.log | head -40 >&2
+  # each failed test with what it threw, then what Maven says; stack traces stay in the log
+  grep -E -A 2 '<<< (ERROR|FAILURE)!' target/maven.log | grep -v '^--$' | head -80 >&2 || true
+  grep -E '^\[ERROR\]|VM warning|terminated without' target/maven.log | grep -v -e '<<<' -e '^\[ERROR\][[:space:]]*at ' | head -40 >&2 || true
   echo "check: Maven failed: android_demo/target/maven.log" >&2
   exit 1
 }

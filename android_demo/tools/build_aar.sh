@@ -29,7 +29,7 @@ for name in kotlin-compiler-embeddable kotlin-script-runtime kotlin-reflect kotl
 done
 for found in "$repository"/org/jetbrains/intellij/deps/*/*/*.jar "$repository"/org/jetbrains/annotations/*/annotations-*.jar; do compiler+="$found:"; done
 libraries="$(jar org.jetbrains.kotlin kotlin-stdlib "$kotlin"):$(jar org.jetbrains.kotlinx kotlinx-coroutines-core-jvm "$coroutines")"
-java -Xmx1g -XX:TieredStopAtLevel=1 -cp "$compiler$libraries" org.jetbrains.kotlin.cli.jvm.K2JVMCompiler -no-stdlib -no-reflect -jvm-target 17 \
+java -Xmx1g -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -cp "$compiler$libraries" org.jetbrains.kotlin.cli.jvm.K2JVMCompiler -no-stdlib -no-reflect -jvm-target 17 \
   -cp "$out/use/classes.jar:$out/mobilesr-core-$version.jar:$libraries:$(jar org.robolectric android-all "$android")" \
   -d $out/use samples/ten-lines/Use.kt 2> $out/use.log || { cat $out/use.log >&2; echo "build_aar: the ten lines do not compile" >&2; exit 1; }
 echo "build_aar: $out/mobilesr-android-$version.aar, and ten lines that use it"

@@ -50,7 +50,7 @@ echo "build_apk: shrinking"
 (cd $out/classes && zip -q -r ../classes.jar . -x 'META-INF/*')
 home="${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}"
 annotations=$(ls "$repository"/org/jetbrains/annotations/*/annotations-*.jar | head -1)
-java -Xmx3g -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$(jar com.android.tools r8 "$r8" jar)" com.android.tools.r8.R8 --release --min-api "$min_sdk" \
+java -Xmx3g -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC -cp "$(jar com.android.tools r8 "$r8" jar)" com.android.tools.r8.R8 --release --min-api "$min_sdk" \
   --lib "$(jar org.robolectric android-all "$android" jar)" --lib "$home" \
   --pg-conf app/target/manifest.pro --pg-conf library/consumer-rules.pro --pg-conf app/proguard-rules.pro --output $out/dex \
   $out/classes.jar $out/lib/*.jar "$(jar org.jetbrains.kotlin kotlin-stdlib "$kotlin" jar)" "$(jar org.jetbrains.kotlinx kotlinx-coroutines-core-jvm "$coroutines" jar)" "$annotations" > $out/r8.log 2>&1 ||

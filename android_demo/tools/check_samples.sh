@@ -31,7 +31,7 @@ common=$stdlib:$(have org.robolectric android-all "$android" jar):core/target/cl
 compile() { # what, classpath, options and files
   local what=$1 classes=$2
   shift 2
-  java -Xmx1g -XX:TieredStopAtLevel=1 -cp "$compiler$stdlib" org.jetbrains.kotlin.cli.jvm.K2JVMCompiler -no-stdlib -no-reflect -jvm-target 17 \
+  java -Xmx1g -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -cp "$compiler$stdlib" org.jetbrains.kotlin.cli.jvm.K2JVMCompiler -no-stdlib -no-reflect -jvm-target 17 \
     -cp "$classes:$common" -d "$out/classes" "$@" 2> "$out/$what.log" || { grep -m10 error: "$out/$what.log" >&2; fail "$what does not compile: see $out/$what.log"; }
   echo "check_samples: $what"
 }
