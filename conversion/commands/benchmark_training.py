@@ -25,8 +25,10 @@ def benchmark_training(
     import_keras()
     from keras_models.data.photo_set import load_photos
     from keras_models.registry import preset_named
+    from keras_models.training.cpu_parts import split_over_cores
     from keras_models.training.pipeline_benchmark import measure_pipeline
 
+    split_over_cores(settings.batch)
     speed = measure_pipeline(settings, load_photos(data, preset_named(preset).scale, cache))
     typer.echo(
         f"{preset}, batch {batch}, patch {patch}: pipeline makes {speed.made:,.0f} patches/s, a step of {speed.step_seconds:.3f} s "

@@ -45,7 +45,9 @@ def compare_optimizers(
     from keras_models.data.photo_set import load_photos
     from keras_models.registry import preset_named
     from keras_models.training.compare_optimizers import compare_optimizers as run
+    from keras_models.training.cpu_parts import split_over_cores
 
+    split_over_cores(settings.batch)
     scale = preset_named(preset).scale
     rates = {"adam": adam_lr, "adan": adan_lr}
     contest = run(settings, rates, load_photos(data, scale, cache), load_photos(val, scale, cache), out, progress_listener())

@@ -40,9 +40,11 @@ def train(
     from keras_models.data.photo_set import load_photos
     from keras_models.data.taught_photos import taught_photos
     from keras_models.registry import preset_named
+    from keras_models.training.cpu_parts import split_over_cores
     from keras_models.training.run import train as run
     from keras_models.training.run_folder import CONFIG, RunFiles
 
+    split_over_cores(settings.batch)
     if devices:
         use_all_devices(settings.batch)
     scale = preset_named(preset).scale

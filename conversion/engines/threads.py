@@ -1,16 +1,7 @@
 """How many threads an engine gets: never more than the machine has cores."""
 
-import os
-
 from keras_models.system.errors import ModelError
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
+from keras_models.system.threads import cores
 
 
 def usable_threads(asked: int | None) -> int:

@@ -18,6 +18,7 @@ from keras_models.data.photo_set import Photo, PhotoSet, Progress
 from keras_models.metrics import to_uint8
 from keras_models.system.atomic_files import atomic_output, cache_folder, make_folder
 from keras_models.system.errors import TrainingError
+from keras_models.system.threads import on_all_cores
 
 BAND_PIXELS = 1 << 16
 """Low-resolution pixels that the teacher computes at a time, besides what it looks at around them."""
@@ -56,11 +57,16 @@ def taught_photos(
     refuse_other_scale(teacher, photos.scale)
     folder = (Path(cache) if cache else cache_folder()) / f"taught-{photos.fingerprint[:16]}-{_digest(teacher)}"
     make_folder(folder)
-    found = []
-    for number, photo in enumerate(photos.photos):
-        found.append(replace(photo, taught=_kept(photo, teacher, folder / f"{number}.npy")))
+    found: list[Photo] = []
+
+    def kept(numbered: tuple[int, Photo]) -> Photo:
+        number, photo = numbered
+        return replace(photo, taught=_kept(photo, teacher, folder / f"{number}.npy"))
+
+    for photo in on_all_cores(kept, enumerate(photos.photos)):
+        found.append(photo)
         if progress:
-            progress(number + 1, len(photos.photos))
+            progress(len(found), len(photos.photos))
     return replace(photos, photos=tuple(found))
 
 

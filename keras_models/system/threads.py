@@ -1,6 +1,27 @@
-"""Whether the system still gives this process threads: native libraries abort the whole process where it does not."""
+"""The machine's cores, and whether the system still gives this process threads: native libraries abort it where it does not."""
 
+import os
 import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def on_all_cores(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+    """What a function makes of each item, in their order, as many at a time as there are cores."""
+    with ThreadPoolExecutor(cores()) as pool:
+        yield from pool.map(function, items)
 
 
 def can_start_threads(count: int) -> bool:

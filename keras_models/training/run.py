@@ -1,7 +1,7 @@
 """Training a network on a folder of photos: resumable, and the same to the last bit however often it was killed.
 
 A run is a pure function of its settings and photos: patches are a function of (seed, step), and the checkpoint holds all
-variables. So a run that resumes from its last checkpoint makes the same steps again (bit-identical on CPU).
+variables. So a run that resumes from its last checkpoint makes the same steps again (bit-identical on a CPU with as many cores).
 """
 
 import time
@@ -21,7 +21,9 @@ from keras_models.folding import fold
 from keras_models.registry import preset_named
 from keras_models.system.errors import TrainingError
 from keras_models.system.threads import can_start_threads
+from keras_models.training.backends import compiles_with_xla, computes_with_tensorflow_on_cpu
 from keras_models.training.bicubic_start import head_start
+from keras_models.training.cpu_parts import parts_of
 from keras_models.training.other_scale import take_other_scale
 from keras_models.training.run_folder import Checkpoint, RunFiles
 from keras_models.training.schedules import WarmUpDecay
@@ -250,7 +252,7 @@ def build_student(settings: Settings, taught: bool = False) -> tuple[Student, ke
         if settings.head_start and not settings.start and network.long_skip:
             head_start(network)
         network = _in_form(network, settings)
-        student = Student(network, settings.loss, teacher, settings.teacher_share, settings.fourier)
+        student = Student(network, settings.loss, teacher, settings.teacher_share, settings.fourier, parts_of(settings.batch))
         if computes_with_tensorflow_on_cpu():
             student.take_fast_gradients()
     finally:
@@ -262,20 +264,6 @@ def build_student(settings: Settings, taught: bool = False) -> tuple[Student, ke
     student.build((None, None, None, 3))
     student.optimizer.build(student.trainable_variables)
     return student, averaged
-
-
-def computes_with_tensorflow_on_cpu() -> bool:
-    """Where `keras_models.training.cpu_gradients` pays."""
-    return keras.backend.backend() == "tensorflow" and not compiles_with_xla()
-
-
-def compiles_with_xla() -> bool:
-    """Whether XLA pays: always under JAX, under TensorFlow only on a GPU (on CPU it is 8 times slower), never under Torch."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return bool(tf.config.list_physical_devices("GPU"))
-    return keras.backend.backend() == "jax"
 
 
 def optimizer_for(settings: Settings, rate: WarmUpDecay | float) -> keras.optimizers.Optimizer:

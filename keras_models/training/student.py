@@ -21,6 +21,7 @@ class Student(keras.Model):
             targets have 6 channels, the last three of them a teacher's (`keras_models.data.taught_photos`).
         teacher_share: share of the teacher in the loss: (1 - share) loss(photo) + share loss(teacher's output).
         fourier: weight of the spectra's difference to the photo's, added.
+        parts: a batch in training is computed in so many equal parts (`keras_models.training.cpu_parts`).
 
     Raises:
         TrainingError: a teacher of another scale.
@@ -33,6 +34,7 @@ class Student(keras.Model):
         teacher: keras.Model | None = None,
         teacher_share: float = 0.5,
         fourier: float = 0.0,
+        parts: int = 1,
     ) -> None:
         super().__init__(name="student")
         if teacher is not None:
@@ -40,7 +42,7 @@ class Student(keras.Model):
         self.network, self.loss_name = network, loss
         self._forward = cheapest_form(network)
         self.teacher, self.teacher_share, self.fourier = teacher, teacher_share, fourier
-        self.fast = False
+        self.fast, self.parts = False, parts
         if teacher is not None:
             teacher.trainable = False
 
@@ -56,8 +58,10 @@ class Student(keras.Model):
 
     def call(self, image: Any, training: bool | None = None) -> Any:
         """The network's output."""
+        parts = ops.split(image, self.parts) if training and self.parts > 1 else [image]
         with fast_gelu() if self.fast else contextlib.nullcontext():
-            return self._forward(image, training=training)
+            outputs = [self._forward(part, training=training) for part in parts]
+        return ops.concatenate(outputs) if len(outputs) > 1 else outputs[0]
 
     def build(self, input_shape: tuple) -> None:
         """Nothing of its own to build: the network comes built."""

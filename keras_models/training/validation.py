@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from keras_models.data.photo_set import PhotoSet
+from keras_models.data.photo_set import Photo, PhotoSet
 from keras_models.metrics import psnr_y, to_uint8
+from keras_models.system.threads import on_all_cores
 
 
 def validate(network: keras.Model, photos: PhotoSet) -> float:
@@ -14,9 +15,9 @@ def validate(network: keras.Model, photos: PhotoSet) -> float:
         network: (1, H, W, 3) float32 RGB in [0, 1] to (1, H scale, W scale, 3).
         photos: low-res and high-res sides.
     """
-    scores = []
-    for photo in photos.photos:
+    def score(photo: Photo) -> float:
         low = photo.low[None].astype(np.float32) / np.float32(255)
         output = keras.ops.convert_to_numpy(network(keras.ops.convert_to_tensor(low), training=False))
-        scores.append(psnr_y(to_uint8(output[0]), photo.high, photos.scale))
-    return float(np.mean(scores))
+        return psnr_y(to_uint8(output[0]), photo.high, photos.scale)
+
+    return float(np.mean(list(on_all_cores(score, photos.photos))))
