@@ -37,7 +37,8 @@ class Patches(keras.utils.PyDataset):
     def __init__(
         self, photos: PhotoSet, batch: int, patch: int, seed: int = 0, start: int = 0, stop: int = 1, degradation: str = "bicubic"
     ) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
+        # with one worker Keras leaves the threads to tf.data, whose tuner lets every epoch's end wait: up to a minute at 5,000 steps
+        super().__init__(workers=2, use_multiprocessing=False)
         if degradation != "bicubic" and degradation not in DEGRADATIONS:
             raise TrainingError(f"degradation {degradation!r}: give one of bicubic, {', '.join(DEGRADATIONS)}")
         self.scale, self.batch, self.patch, self.seed = photos.scale, batch, patch, seed

@@ -69,6 +69,12 @@ class Student(keras.Model):
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> Any:
         """The mean loss of a batch, a float32 scalar."""
+        if self.parts == 1:
+            return self._loss(x, y, y_pred)
+        parts = zip(*(ops.split(tensor, self.parts) for tensor in (x, y, y_pred)), strict=True)
+        return ops.mean(ops.stack([self._loss(*part) for part in parts]))
+
+    def _loss(self, x: Any, y: Any, y_pred: Any) -> Any:
         output = ops.cast(y_pred, "float32")
         loss = self._distance(output, y[..., :3])
         spectra = self.fourier * spectral_distance(output, y[..., :3]) if self.fourier else 0.0
