@@ -46,15 +46,15 @@ def main(
     preset: Annotated[str, typer.Option(help="whose weights they become, if not the trained one's: of the same network")] = "",
 ) -> None:
     """Writes the four files."""
-    rows, stages = _history(runs)
+    name = preset or _settings(runs[-1])["preset"]
+    rows, stages = _history(runs, name)
     licences, nameless = _licences(credits_csv)
-    name = preset or stages[-1]["settings"]["preset"]
     weights = WEIGHTS / f"{name}.safetensors"
     save_network(fold(load_model(runs[-1] / "best.keras")), weights)
     card = {
         "name": name,
         "licence": LICENCE.format(photos=sum(licences.values()), share_alike=licences.get("CC BY-SA", 0)),
-        "credit": f"trained by mobile-sr; architecture: {PRESETS[name].credit}",
+        "credit": f"trained by mobile-sr; architecture: {PRESETS[name].credit}" + _taught_by(stages),
         "runs": stages,
         "steps": sum(stage["steps"] for stage in stages),
         "hours": round(sum(stage["hours"] for stage in stages), 2),
@@ -76,20 +76,38 @@ def main(
     convert(name, weights.with_suffix(".tflite"), "float32", card_beside=False)
 
 
-def _history(runs: list[Path]) -> tuple[list[dict], list[dict]]:
-    """The log's rows of all runs with their steps counted through, and what is to be told of each run."""
-    rows, stages = [], []
-    for folder in runs:
-        before = rows[-1]["step"] if rows else 0
+def _history(runs: list[Path], name: str) -> tuple[list[dict], list[dict]]:
+    """The log's rows of all runs with their steps counted through, and what is to be told of each run.
+
+    Where the first run began with the weights that now have this name, what is told of them comes first; their rows are gone.
+    """
+    rows, stages = [], _card(name)["runs"] if _settings(runs[0])["start"] == name else []
+    for number, folder in enumerate(runs):
+        before = rows[-1]["step"] if rows else sum(stage["steps"] for stage in stages)
         own = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader((folder / "log.csv").open())]
         best = max(own, key=lambda row: row["val_psnr_y"])
-        settings = json.loads((folder / "run.json").read_text())["settings"]
-        if settings["start"]:
-            settings["start"] = "the run before" if stages else Path(settings["start"]).name
+        settings = _settings(folder)
+        if (start := settings["start"]) in PRESETS:
+            settings["start"] = f"{start} of {_card(start)['steps']:,} steps"
+        elif start:
+            settings["start"] = "the run before" if number else Path(start).name
         stage = {"steps": int(best["step"]), "hours": round(best["seconds"] / 3600, 2), "validation_psnr_y": round(best["val_psnr_y"], 3)}
         stages.append({"settings": settings, **stage})
         rows += [{**row, "step": row["step"] + before} for row in own]
     return rows, stages
+
+
+def _taught_by(stages: list[dict]) -> str:
+    teachers = sorted({stage["settings"]["teacher"] for stage in stages} - {""})
+    return f"; taught by {' and '.join(teachers)}" if teachers else ""
+
+
+def _settings(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_text())["settings"]
+
+
+def _card(preset: str) -> dict:
+    return json.loads((WEIGHTS / f"{preset}.json").read_text())
 
 
 def _licences(path: Path) -> tuple[dict[str, int], int]:
