@@ -1,7 +1,8 @@
-"""Photos that stay on a JAX device, and patches that are cut there: a fast device would wait for patches that a CPU cuts."""
+"""Photos that stay on a device, and patches that are cut there (by JAX here): a fast device would wait for patches that a CPU cuts."""
 
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from keras_models.data.photo_set import PhotoSet
@@ -25,7 +26,7 @@ class DevicePhotos(NamedTuple):
 
 
 def to_device(photos: PhotoSet, patch: int) -> DevicePhotos:
-    """Puts photos on JAX' first device.
+    """Puts photos on the first device of JAX, or of PyTorch under that backend.
 
     Args:
         photos: those smaller than a patch are left out.
@@ -34,8 +35,6 @@ def to_device(photos: PhotoSet, patch: int) -> DevicePhotos:
     Raises:
         TrainingError: no photo is large enough.
     """
-    import jax.numpy as jnp
-
     kept = [photo for photo in photos.photos if min(photo.low.shape[:2]) >= patch]
     if not kept:
         raise TrainingError(f"{photos.folder}: all photos are smaller than a patch of {patch * photos.scale} pixels: give larger ones")
@@ -47,7 +46,7 @@ def to_device(photos: PhotoSet, patch: int) -> DevicePhotos:
         high[index, : photo.high.shape[0], : photo.high.shape[1]] = photo.high
     places = np.array([[side - patch + 1 for side in photo.low.shape[:2]] for photo in kept], np.int32)
     share = np.cumsum(places.prod(axis=1) / places.prod(axis=1).sum()).astype(np.float32)
-    return DevicePhotos(*map(jnp.asarray, (low, high, places, share)))
+    return DevicePhotos(*map(keras.ops.convert_to_tensor, (low, high, places, share)))
 
 
 def cut(photos: DevicePhotos, key: Any, batch: int, patch: int) -> tuple[Any, Any]:

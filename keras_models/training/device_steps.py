@@ -100,8 +100,7 @@ def _many(student: Student, settings: Settings, at: int, state: Any, photos: Dev
     import jax.numpy as jnp
 
     def one(state: Any, step: Any) -> tuple:
-        key = jax.random.fold_in(jax.random.key(settings.seed), step)
-        low, high = cut(photos, key, settings.batch, settings.patch)
+        low, high = patches_of(photos, settings, step)
         trained, rest, optimizer = state
 
         def loss(trained: Any) -> tuple:
@@ -115,6 +114,13 @@ def _many(student: Student, settings: Settings, at: int, state: Any, photos: Dev
 
     state, losses = jax.lax.scan(one, tuple(map(list, state)), first + jnp.arange(steps))
     return state, losses.mean()
+
+
+def patches_of(photos: DevicePhotos, settings: Settings, step: Any) -> tuple[Any, Any]:
+    """The batch of a step, as `cut` gives it."""
+    import jax
+
+    return cut(photos, jax.random.fold_in(jax.random.key(settings.seed), step), settings.batch, settings.patch)
 
 
 def shift_depthwise(student: Student) -> None:

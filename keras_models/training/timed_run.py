@@ -1,4 +1,5 @@
-"""Training for so many seconds on a JAX device: a probe takes the fastest form, a stable part goes on, and a short decay ends in time.
+"""Training for so many seconds on a device of JAX or PyTorch: a probe takes the fastest form, a stable part goes on, a short decay
+ends in time.
 
 The schedule is WSD by the clock. What the stable part reached is the checkpoint, so a later run continues it, whatever came of
 the decay; what the decay reached is `last.keras`, and `best.keras` if it is the best so far.
@@ -11,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_models.data.photo_set import PhotoSet
 from keras_models.system.errors import TrainingError, one_line
@@ -20,6 +22,7 @@ from keras_models.training.plots import draw_curves
 from keras_models.training.run import Result
 from keras_models.training.run_folder import Checkpoint, RunFiles
 from keras_models.training.settings import Settings
+from keras_models.training.torch_steps import TorchSteps
 from keras_models.training.validation import validate
 
 FORMS = (Form(shifted=True), Form(), Form("mixed_bfloat16", shifted=True), Form("mixed_bfloat16"))
@@ -28,6 +31,10 @@ _MANY, _LONGEST_CALL_S = 32, 5.0
 _DECAY = 0.2  # of the time that is left after the probe
 _FLOOR = 0.002  # of the rate, at the end of the decay, as in `keras_models.training.schedules`
 
+STEPS: dict[str, type[DeviceSteps | TorchSteps]] = {"jax": DeviceSteps, "torch": TorchSteps}
+"""By the backend of Keras."""
+
+Steps = DeviceSteps | TorchSteps
 Say = Callable[[str], None]
 Clock = Callable[[], float]
 
@@ -42,7 +49,7 @@ def train_for(
     forms: Sequence[Form] = FORMS,
     clock: Clock = time.monotonic,
 ) -> Result:
-    """Trains, or goes on with, a run on JAX' first device.
+    """Trains, or goes on with, a run on the first device of Keras' backend.
 
     Writes into `out` what `train` writes. Of the settings, `steps`, `schedule`, `decay`, `precision` and `interval` say nothing here.
 
@@ -57,11 +64,14 @@ def train_for(
         clock: seconds.
 
     Raises:
-        TrainingError: another backend than JAX, unusable data, another run in the folder, weights that became NaN, no form that works.
+        TrainingError: another backend than JAX and PyTorch, unusable data, another run in the folder, weights that became NaN,
+            no form that works.
         OutputError: a full disk, a folder that cannot be written.
     """
-    if keras.backend.backend() != "jax":
-        raise TrainingError(f"the backend is {keras.backend.backend()}: set KERAS_BACKEND=jax, where photos and steps stay on the device")
+    if keras.backend.backend() not in STEPS:
+        raise TrainingError(
+            f"the backend is {keras.backend.backend()}: set KERAS_BACKEND=jax, or torch, where photos and steps stay on the device"
+        )
     if settings.degradation != "bicubic":
         raise TrainingError(f"degradation {settings.degradation}: on a device patches are cut from pairs as they are: give bicubic")
     files = RunFiles(out)
@@ -82,7 +92,7 @@ class _TimedRun:
         checkpoint = self.files.read()
         if checkpoint and checkpoint.facts.get("identity") != self.identity:
             raise TrainingError(f"{self.files.folder}: holds another run: give the same settings and photos, or another `out`")
-        steps = fastest(self.settings, to_device(self.photos, self.settings.patch), forms, self.say, self.clock)
+        _, steps = fastest(self.settings, to_device(self.photos, self.settings.patch), forms, self.say, self.clock)
         if checkpoint:
             self.trained_s, self.best, self.rows = self.files.restore(checkpoint, steps.variables)
             self.step = checkpoint.step
@@ -92,7 +102,7 @@ class _TimedRun:
         self._decay(steps, end)
         return self._finish(steps, validation)
 
-    def _stable(self, steps: DeviceSteps, end: float) -> None:
+    def _stable(self, steps: Steps, end: float) -> None:
         """Steps at the full rate; the checkpoint is what they reach."""
         saved = self.clock()
         while self.clock() < end:
@@ -103,7 +113,7 @@ class _TimedRun:
                 saved = self.clock()
         self._save(steps, None)
 
-    def _decay(self, steps: DeviceSteps, end: float) -> None:
+    def _decay(self, steps: Steps, end: float) -> None:
         """As many calls as there is time for, down to next to nothing by a cosine."""
         began = self.clock()
         done, loss = 0.0, None
@@ -114,7 +124,7 @@ class _TimedRun:
         if loss is not None:
             self.say(f"step {self.step}: decayed, loss {loss:.5f}")
 
-    def _call(self, steps: DeviceSteps, rate: float) -> float:
+    def _call(self, steps: Steps, rate: float) -> float:
         began = self.clock()
         loss = steps.run(rate, self.step)
         if not math.isfinite(loss):
@@ -123,7 +133,7 @@ class _TimedRun:
         self.trained_s += self.clock() - began
         return loss
 
-    def _save(self, steps: DeviceSteps, loss: float | None) -> None:
+    def _save(self, steps: Steps, loss: float | None) -> None:
         steps.give()
         if loss is not None:
             self.rows.append({"step": self.step, "seconds": round(self.trained_s, 1), "loss": loss, "lr": self.settings.lr})
@@ -133,7 +143,7 @@ class _TimedRun:
         self.files.write(Checkpoint(self.step, arrays, facts))
         self.files.write_log(self.rows)
 
-    def _finish(self, steps: DeviceSteps, validation: PhotoSet | None) -> Result:
+    def _finish(self, steps: Steps, validation: PhotoSet | None) -> Result:
         steps.give()
         score = validate(steps.averaged, validation) if validation else None
         self.files.replace("last.keras", steps.averaged.save)
@@ -158,30 +168,40 @@ class _TimedRun:
         self.files.write(checkpoint)
 
 
-def fastest(settings: Settings, photos: DevicePhotos, forms: Sequence[Form], say: Say, clock: Clock) -> DeviceSteps:
-    """Times a step in each form, the quickest once more with many steps in a call; gives what was fastest, at its first weights.
+def probe(settings: Settings, photos: PhotoSet, say: Say) -> tuple[float, Form]:
+    """Milliseconds of a step in the fastest form of this backend, and the form. Raises what `train_for` raises."""
+    ms, steps = fastest(settings, to_device(photos, settings.patch), FORMS, say, time.monotonic)
+    return ms, steps.form
+
+
+def fastest(settings: Settings, photos: DevicePhotos, forms: Sequence[Form], say: Say, clock: Clock) -> tuple[float, Steps]:
+    """Times a step in each form, the quickest once more with many steps in a call; milliseconds and what was fastest, at its first weights.
 
     No form is begun after a minute.
 
     Raises:
         TrainingError: no form works.
     """
-    end, found = clock() + _PROBE_S, list[tuple[float, DeviceSteps]]()
+    end, found = clock() + _PROBE_S, list[tuple[float, Steps]]()
 
     def time(form: Form) -> None:
         if found and clock() > end:
             say(f"probe: no time for {form}")
             return
         try:
-            steps = DeviceSteps(settings, form, photos)
+            steps = STEPS[keras.backend.backend()](settings, form, photos)
+            first = [np.array(keras.ops.convert_to_numpy(v)) for v in steps.variables]
             began = clock()
             steps.run(settings.lr, 0)
             ready = clock()
             steps.run(settings.lr, 0)
+            done = clock()
+            for variable, value in zip(steps.variables, first, strict=True):
+                variable.assign(value)
         except Exception as error:  # a device that lacks memory or an operation says so in many ways
             say(f"probe: {form}: {one_line(error, 200)}")
             return
-        found.append(((clock() - ready) * 1e3 / form.steps, steps))
+        found.append(((done - ready) * 1e3 / form.steps, steps))
         say(f"probe: {form}: {found[-1][0]:.2f} ms a step, ready after {ready - began:.1f} s")
 
     for form in forms:
@@ -191,4 +211,4 @@ def fastest(settings: Settings, photos: DevicePhotos, forms: Sequence[Form], say
     ms, best = min(found, key=lambda one: one[0])
     if ms * _MANY < _LONGEST_CALL_S * 1e3:
         time(replace(best.form, steps=_MANY))
-    return min(found, key=lambda one: one[0])[1]
+    return min(found, key=lambda one: one[0])

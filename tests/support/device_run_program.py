@@ -1,29 +1,33 @@
-"""A run on a JAX device in small, for tests/keras_models/training/test_device_run.py: prints one JSON object. Needs KERAS_BACKEND=jax."""
+"""A run on a device in small, for tests/keras_models/training/test_device_run.py: prints one JSON object. KERAS_BACKEND is jax or torch."""
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import jax
 import keras
 import numpy as np
 
 from keras_models.data.photo_set import load_photos
 from keras_models.system.errors import TrainingError
-from keras_models.training.device_photos import cut, to_device
-from keras_models.training.device_steps import DeviceSteps, Form, shift_depthwise
+from keras_models.training import device_steps, torch_steps
+from keras_models.training.device_photos import to_device
+from keras_models.training.device_steps import Form, shift_depthwise
 from keras_models.training.run import build_student, optimizer_for
 from keras_models.training.settings import Settings
-from keras_models.training.timed_run import train_for
+from keras_models.training.timed_run import STEPS, train_for
 from support.tiny_training import TINY, make_photos, register_tiny
 
 register_tiny()
 SETTINGS = Settings(TINY, steps=100, batch=3, patch=8, lr=1e-3, warmup=0, seed=5, ema=0.9, form="deploy")
+BACKEND = keras.backend.backend()
+Steps = STEPS[BACKEND]
+patches_of = {"jax": device_steps.patches_of, "torch": torch_steps.patches_of}[BACKEND]
 found = {}
 
 
 def patches_are_of_the_photos(photos):
-    low, high = (np.asarray(part) for part in cut(to_device(photos, 8), jax.random.key(0), 40, 8))
+    low, high = (array(part) for part in patches_of(to_device(photos, 8), replace(SETTINGS, batch=40), 0))
     scale = photos.scale
     windows = {}
     for photo in photos.photos:
@@ -46,29 +50,33 @@ def turns(image):
 def steps_are_those_of_keras(photos):
     """Four steps in two calls, against Keras' own training on the same batches."""
     device = to_device(photos, 8)
-    steps = DeviceSteps(SETTINGS, Form(steps=2), device)
+    steps = Steps(SETTINGS, Form(steps=2), device)
     for first in (0, 2):
         steps.run(1e-3, first)
     steps.give()
     student, _ = build_student(SETTINGS)
-    student.compile(optimizer=optimizer_for(SETTINGS, 1e-3), jit_compile=True)
+    student.compile(optimizer=optimizer_for(SETTINGS, 1e-3), jit_compile=BACKEND == "jax")
     for step in range(4):
-        student.train_on_batch(*cut(device, jax.random.fold_in(jax.random.key(SETTINGS.seed), step), 3, 8))
+        student.train_on_batch(*patches_of(device, SETTINGS, step))
     found["weights"] = largest(steps.student.network.variables, student.network.variables)
     found["averages"] = largest(steps.averaged.variables, student.averages())
     found["moved"] = largest(steps.student.network.variables, build_student(SETTINGS)[0].network.variables)
-    shifted = DeviceSteps(SETTINGS, Form(shifted=True, steps=4), device)
+    shifted = Steps(SETTINGS, Form(shifted=True, steps=4), device)
     shifted.run(1e-3, 0)
     shifted.give()
     found["shifted"] = largest(shifted.student.network.variables, student.network.variables)
     image = np.random.default_rng(0).random((1, 9, 11, 3), np.float32)
-    before = student(image)
+    before = array(student(image))
     shift_depthwise(student)
-    found["shifted_output"] = float(np.abs(np.asarray(student(image)) - np.asarray(before)).max())
+    found["shifted_output"] = float(np.abs(array(student(image)) - before).max())
 
 
 def largest(some, others):
-    return max(float(np.abs(np.asarray(a) - np.asarray(b)).max()) for a, b in zip(some, others, strict=True))
+    return max(float(np.abs(array(a) - array(b)).max()) for a, b in zip(some, others, strict=True))
+
+
+def array(value):
+    return keras.ops.convert_to_numpy(value).copy()
 
 
 def runs_go_on(photos, folder):
@@ -95,7 +103,7 @@ def main(folder):
     patches_are_of_the_photos(photos)
     steps_are_those_of_keras(photos)
     runs_go_on(photos, folder)
-    found["backend"], found["tensorflow"] = keras.backend.backend(), "tensorflow" in sys.modules
+    found["backend"], found["tensorflow"] = BACKEND, "tensorflow" in sys.modules
     sys.stdout.write(json.dumps(found) + "\n")
 
 
