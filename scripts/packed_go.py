@@ -79,7 +79,8 @@ def _probe(say: Callable[[str], None]) -> None:
     from keras_models.training.timed_run import probe
 
     settings, scale = _packed()
-    ms, form = probe(settings, _photos("train", scale), say)
+    backend = os.environ["KERAS_BACKEND"]
+    ms, form = probe(settings, _photos("train", scale), lambda line: say(f"{backend}: {line}"))
     sys.stdout.write(json.dumps([ms, asdict(form)]) + "\n")
 
 
