@@ -47,7 +47,7 @@ def main(
 ) -> None:
     """Writes the four files."""
     name = preset or _settings(runs[-1])["preset"]
-    rows, stages = _history(runs, name)
+    curves, stages = _history(runs, name)
     licences, nameless = _licences(credits_csv)
     weights = WEIGHTS / f"{name}.safetensors"
     save_network(fold(load_model(runs[-1] / "best.keras")), weights)
@@ -72,18 +72,18 @@ def main(
     with atomic_output(weights.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
     with atomic_output(weights.with_suffix(".png")) as temporary:
-        draw_curves({name: rows}, temporary)
+        draw_curves(curves, temporary, name)
     convert(name, weights.with_suffix(".tflite"), "float32", card_beside=False)
 
 
-def _history(runs: list[Path], name: str) -> tuple[list[dict], list[dict]]:
-    """The log's rows of all runs with their steps counted through, and what is to be told of each run.
+def _history(runs: list[Path], name: str) -> tuple[dict[str, list[dict]], list[dict]]:
+    """The log's rows of each run with their steps counted through, and what is to be told of each run.
 
     Where the first run began with the weights that now have this name, what is told of them comes first; their rows are gone.
     """
-    rows, stages = [], _card(name)["runs"] if _settings(runs[0])["start"] == name else []
+    curves, stages = {}, _card(name)["runs"] if _settings(runs[0])["start"] == name else []
     for number, folder in enumerate(runs):
-        before = rows[-1]["step"] if rows else sum(stage["steps"] for stage in stages)
+        before = sum(stage["steps"] for stage in stages)
         own = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader((folder / "log.csv").open())]
         best = max(own, key=lambda row: row["val_psnr_y"])
         settings = _settings(folder)
@@ -93,8 +93,9 @@ def _history(runs: list[Path], name: str) -> tuple[list[dict], list[dict]]:
             settings["start"] = "the run before" if number else Path(start).name
         stage = {"steps": int(best["step"]), "hours": round(best["seconds"] / 3600, 2), "validation_psnr_y": round(best["val_psnr_y"], 3)}
         stages.append({"settings": settings, **stage})
-        rows += [{**row, "step": row["step"] + before} for row in own]
-    return rows, stages
+        label = f"run {len(stages)}, {settings['loss']}, {settings['batch']} patches of {settings['patch']}x{settings['patch']}"
+        curves[label] = [{**row, "step": row["step"] + before} for row in own]
+    return curves, stages
 
 
 def _taught_by(stages: list[dict]) -> str:
