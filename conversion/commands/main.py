@@ -20,6 +20,7 @@ from conversion.commands.signals import Stopped, ignore_signals, stop_on_signals
 from conversion.commands.streams import open_missing_streams
 from keras_models.checkpoints.fetching import watch_fetches
 from keras_models.system.errors import LeftOut
+from keras_models.system.quiet import speak_again
 
 # What a disk or its owner can mend, wherever it happens; anything else that the system refuses is a bug.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
@@ -106,6 +107,7 @@ def _say_what_is_left_out() -> None:
 
 def _say_stopped() -> int:
     ignore_signals()
+    speak_again()
     _complain("stopped: nothing unfinished is left behind")
     return stop_status() or 130
 

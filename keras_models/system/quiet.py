@@ -7,6 +7,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 
+_aside: list[tuple[int, int]] = []
+"""Duplicates of the descriptors that are put aside, and the descriptors; those put aside last are last."""
+
 
 @contextlib.contextmanager
 def silenced(*descriptors: int) -> Iterator[Callable[[], str]]:
@@ -21,9 +24,9 @@ def silenced(*descriptors: int) -> Iterator[Callable[[], str]]:
                 saved = os.dup(fd)
             except OSError:  # the process has no such stream
                 continue
+            _aside.append((saved, fd))
+            restore.callback(_put_back, saved, fd)
             os.dup2(sink.fileno(), fd)
-            restore.callback(os.close, saved)
-            restore.callback(os.dup2, saved, fd)
 
         def said() -> str:
             sink.seek(0)
@@ -33,6 +36,21 @@ def silenced(*descriptors: int) -> Iterator[Callable[[], str]]:
             yield said
         finally:
             _flush()
+
+
+def speak_again() -> None:
+    """Puts back every descriptor that is aside, for a last word after a signal.
+
+    Another thread may have put it aside, or a block of `silenced` that the signal's exception kept from beginning or ending well.
+    """
+    for saved, fd in reversed(_aside):
+        os.dup2(saved, fd)
+
+
+def _put_back(saved: int, fd: int) -> None:
+    os.dup2(saved, fd)
+    _aside.remove((saved, fd))
+    os.close(saved)
 
 
 def _flush() -> None:

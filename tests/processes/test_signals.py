@@ -252,3 +252,18 @@ def test_no_room_for_temporary_files_is_one_line(small_disk, tmp_path):
     source = save_pillow(tmp_path / "a.png", smooth(200, 200))
     one_line_error(run("upscale", source, small_disk / "out.png", env={**os.environ, "TMPDIR": str(small_disk)}))
     assert [path.name for path in Path(small_disk).iterdir()] == ["filler"]
+
+
+def test_the_last_word_is_heard_while_a_library_is_silenced():
+    """By another thread, or by a block that the signal's exception kept from ending."""
+    program = (
+        "import sys\n"
+        "from conversion.commands import main\n"
+        "from keras_models.system.quiet import silenced\n"
+        "blocks = [silenced(), silenced(1, 2)]\n"
+        "for block in blocks:\n"
+        "    block.__enter__()\n"
+        "sys.exit(main._say_stopped())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "mobile-sr: stopped: nothing unfinished is left behind\n")
