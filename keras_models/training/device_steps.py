@@ -48,12 +48,7 @@ class DeviceSteps:
         import jax
 
         self.form, self._settings = form, settings
-        self.student, self.averaged = build_student(replace(settings, precision=form.precision, schedule="constant", warmup=0, decay=0))
-        self.student.compile(optimizer=optimizer_for(settings, settings.lr))
-        self.student.build((None, None, None, 3))
-        self.student.optimizer.build(self.student.trainable_variables)
-        if form.shifted:
-            shift_depthwise(self.student)
+        self.student, self.averaged = student_in_form(settings, form)
         self._rate = next(i for i, v in enumerate(self.student.optimizer.variables) if v is self.student.optimizer._learning_rate)
         # The photos are an argument: what a compiled function closes over, gigabytes here, becomes a part of its code.
         self._photos = photos
@@ -78,8 +73,7 @@ class DeviceSteps:
         for variables, values in zip(groups, self._state, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
-        for target, source in zip(self.averaged.variables, student.averages(), strict=True):
-            target.assign(source)
+        student.average_into(self.averaged)
 
     def run(self, rate: float, first: int) -> float:
         """Makes `form.steps` steps.
@@ -93,6 +87,17 @@ class DeviceSteps:
         """
         self._state, loss = self._calls(self._state, self._photos, np.float32(rate), np.int32(first), self.form.steps)
         return float(loss)
+
+
+def student_in_form(settings: Settings, form: Form) -> tuple[Student, keras.Model]:
+    """As `build_student`, ready for its first step in this form, at the settings' rate."""
+    student, averaged = build_student(replace(settings, precision=form.precision, schedule="constant", warmup=0, decay=0))
+    student.compile(optimizer=optimizer_for(settings, settings.lr))
+    student.build((None, None, None, 3))
+    student.optimizer.build(student.trainable_variables)
+    if form.shifted:
+        shift_depthwise(student)
+    return student, averaged
 
 
 def _many(student: Student, settings: Settings, at: int, state: Any, photos: DevicePhotos, rate: Any, first: Any, steps: int) -> tuple:

@@ -171,7 +171,7 @@ class _Run:
         row = {"step": self.step, "seconds": round(self.seconds, 1), "lr": float(self._rate())}
         if loss is not None:
             row["loss"] = loss
-        self._average()
+        self.student.average_into(self.averaged)
         if self.validation:
             row["val_psnr_y"] = validate(self.averaged, self.validation)
             if self.best is None or row["val_psnr_y"] > self.best:
@@ -192,18 +192,13 @@ class _Run:
         self.seconds, self.best, self.rows = self.files.restore(checkpoint, variables)
         self.step = checkpoint.step
 
-    def _average(self) -> None:
-        """Puts the moving average of the weights into the network that is validated and saved."""
-        for target, source in zip(self.averaged.variables, self.student.averages(), strict=True):
-            target.assign(source)
-
     def _rate(self) -> float:
         return keras.ops.convert_to_numpy(self.student.schedule(max(0, self.step - 1)))
 
     def _finish(self) -> None:
         from keras_models.training.plots import draw_curves
 
-        self._average()
+        self.student.average_into(self.averaged)
         self.files.replace("last.keras", self.averaged.save)
         if not self.validation:
             self.files.replace("best.keras", self.averaged.save)

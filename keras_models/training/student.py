@@ -95,6 +95,11 @@ class Student(keras.Model):
         averages = optimizer._model_variables_moving_average
         return [averages[index[id(v)]] if id(v) in index else v for v in self.network.variables]
 
+    def average_into(self, averaged: keras.Model) -> None:
+        """Puts the moving averages into a network of the same variables, which is validated and saved."""
+        for target, source in zip(averaged.variables, self.averages(), strict=True):
+            target.assign(source)
+
     def _distance(self, output: Any, target: Any) -> Any:
         difference = output - ops.cast(target, "float32")
         return ops.mean(ops.abs(difference) if self.loss_name == "l1" else ops.square(difference))

@@ -1,14 +1,12 @@
 """Training steps on a PyTorch device, with the same calls as `keras_models.training.device_steps` has for JAX."""
 
-from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_models.training.device_photos import DevicePhotos
-from keras_models.training.device_steps import Form, shift_depthwise
-from keras_models.training.run import build_student, optimizer_for
+from keras_models.training.device_steps import Form, student_in_form
 from keras_models.training.settings import Settings
 
 
@@ -17,12 +15,7 @@ class TorchSteps:
 
     def __init__(self, settings: Settings, form: Form, photos: DevicePhotos) -> None:
         self.form, self._settings, self._photos = form, settings, photos
-        self.student, self.averaged = build_student(replace(settings, precision=form.precision, schedule="constant", warmup=0, decay=0))
-        self.student.compile(optimizer=optimizer_for(settings, settings.lr))
-        self.student.build((None, None, None, 3))
-        self.student.optimizer.build(self.student.trainable_variables)
-        if form.shifted:
-            shift_depthwise(self.student)
+        self.student, self.averaged = student_in_form(settings, form)
 
     @property
     def variables(self) -> list:
@@ -34,8 +27,7 @@ class TorchSteps:
 
     def give(self) -> None:
         """The average's variables are what the steps made."""
-        for target, source in zip(self.averaged.variables, self.student.averages(), strict=True):
-            target.assign(source)
+        self.student.average_into(self.averaged)
 
     def run(self, rate: float, first: int) -> float:
         """Makes `form.steps` steps; waits for the device once. As `DeviceSteps.run`."""
