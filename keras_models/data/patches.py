@@ -7,6 +7,7 @@ Batch k is the same whatever was drawn before, on every machine: each batch has 
 import keras
 import numpy as np
 
+from keras_models.data.bicubic import shrink
 from keras_models.data.data_parallel import own_rows
 from keras_models.data.degradation import DEGRADATIONS, degrade
 from keras_models.data.photo_set import Photo, PhotoSet
@@ -29,20 +30,32 @@ class Patches(keras.utils.PyDataset):
         start: step of the first batch.
         stop: step after the last batch.
         degradation: "bicubic" (the pairs as they are), or one of `DEGRADATIONS` (the low-res side is made anew by `degrade`).
+        early: steps over which the teacher's result, paired with itself shrunk, gives way to the photos: at step k a patch is such
+            a pair with p = 1 - k / early. A small network learns these sooner, since a network made them.
 
     Raises:
-        TrainingError: no photo is large enough, or an unknown degradation.
+        TrainingError: no photo is large enough, an unknown degradation, or early pairs without a teacher's results.
     """
 
     def __init__(
-        self, photos: PhotoSet, batch: int, patch: int, seed: int = 0, start: int = 0, stop: int = 1, degradation: str = "bicubic"
+        self,
+        photos: PhotoSet,
+        batch: int,
+        patch: int,
+        seed: int = 0,
+        start: int = 0,
+        stop: int = 1,
+        degradation: str = "bicubic",
+        early: int = 0,
     ) -> None:
         # with one worker Keras leaves the threads to tf.data, whose tuner lets every epoch's end wait: up to a minute at 5,000 steps
         super().__init__(workers=2, use_multiprocessing=False)
         if degradation != "bicubic" and degradation not in DEGRADATIONS:
             raise TrainingError(f"degradation {degradation!r}: give one of bicubic, {', '.join(DEGRADATIONS)}")
+        if early and not photos.taught:
+            raise TrainingError(f"early {early}: these pairs are made of a teacher's results: give `teacher` MODEL")
         self.scale, self.batch, self.patch, self.seed = photos.scale, batch, patch, seed
-        self.start, self.stop, self.degradation = start, stop, degradation
+        self.start, self.stop, self.degradation, self.early = start, stop, degradation, early
         self.photos = [p for p in photos.photos if min(p.low.shape[:2]) >= patch]
         self.too_small = tuple(
             f"{p.name}: {p.high.shape[1]}x{p.high.shape[0]} is smaller than a patch of {patch * photos.scale} pixels"
@@ -83,6 +96,9 @@ class Patches(keras.utils.PyDataset):
         for i in range(self.batch):
             photo = self.photos[min(int(np.searchsorted(self._share, rng.random(), "right")), len(self.photos) - 1)]
             low[i], high[i] = self._cut(photo, rng)
+            if step < self.early and rng.random() >= step / self.early:
+                high[i, ..., :3] = high[i, ..., 3:]
+                low[i] = shrink(high[i, ..., :3], self.scale)
             if self.degradation != "bicubic":
                 low[i] = degrade(high[i, ..., :3], self.scale, rng, DEGRADATIONS[self.degradation])
         return low.astype(np.float32) / np.float32(255), high.astype(np.float32) / np.float32(255)

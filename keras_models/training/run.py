@@ -115,7 +115,9 @@ class _Run:
             if "identity" not in checkpoint.facts:
                 raise TrainingError(f"{files.folder}: holds a run of another kind (of `qat`): give another `out`")
             _refuse_another(files.folder, checkpoint.facts["identity"], self.identity)
-        self.patches = Patches(photos, settings.batch, settings.patch, settings.seed, degradation=settings.degradation)
+        self.patches = Patches(
+            photos, settings.batch, settings.patch, settings.seed, degradation=settings.degradation, early=settings.early
+        )
         self.warnings = [*photos.skipped, *self.patches.too_small]
         self.student, self.averaged = build_student(settings, photos.taught)
         self.step, self.seconds = 0, 0.0
@@ -283,8 +285,8 @@ def _take_weights(network: SuperResolution, start: str) -> None:
 
 
 def _refuse_another(folder: Path, old: dict, new: dict) -> None:
-    for key, was in old["settings"].items():
-        now = new["settings"].get(key)
+    for key, now in new["settings"].items():
+        was = old["settings"].get(key, getattr(Settings, key, None))  # a run of before there was such a setting
         if was != now and key not in MOVABLE:
             raise TrainingError(f"{folder}: holds a run with {key} {was}, not {now}: give the same settings, or another `out`")
     for key, words in (("data", "photos to train on"), ("validation", "validation photos")):

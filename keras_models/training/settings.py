@@ -28,6 +28,7 @@ class Settings:
         start: model to take the first weights from ("" for fresh ones).
         teacher: model whose outputs are an extra target ("" for none).
         teacher_share: share of the teacher in the loss, 0 to 1.
+        early: steps over which shrunk results of the teacher, each paired with itself, give way to the photos; 0 for none.
         fourier: weight of the mean difference of the spectra of output and photo, added to the loss; 0 for none, 0.05 is usual.
         degradation: "bicubic"; "real" or "photo": much or little blur, noise and JPEG on the low-resolution side.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
@@ -57,6 +58,7 @@ class Settings:
     start: str = ""
     teacher: str = ""
     teacher_share: float = 0.5
+    early: int = 0
     fourier: float = 0.0
     degradation: str = "bicubic"
     precision: str = "float32"
@@ -70,6 +72,8 @@ class Settings:
         for name in ("steps", "batch", "patch", "interval"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} {getattr(self, name)}: give a number of at least 1")
+        if self.early < 0 or (self.early and not self.teacher):
+            raise TrainingError(f"early {self.early}: give a number of steps, and `teacher` MODEL, of whose results these pairs are made")
         if not 0 <= self.fourier < 10:
             raise TrainingError(f"fourier {self.fourier}: give a weight of 0 or more, 0.05 is usual")
         if not 0 < self.lr < 10 or not 0 <= self.ema < 1 or not 0 <= self.teacher_share <= 1 or self.seed < 0:

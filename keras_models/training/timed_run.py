@@ -72,8 +72,9 @@ def train_for(
         raise TrainingError(
             f"the backend is {keras.backend.backend()}: set KERAS_BACKEND=jax, or torch, where photos and steps stay on the device"
         )
-    if settings.degradation != "bicubic":
-        raise TrainingError(f"degradation {settings.degradation}: on a device patches are cut from pairs as they are: give bicubic")
+    if settings.degradation != "bicubic" or settings.early:
+        what = f"early {settings.early}" if settings.early else f"degradation {settings.degradation}"
+        raise TrainingError(f"{what}: on a device patches are cut from pairs as they are: give bicubic, and early 0")
     files = RunFiles(out)
     with files.locked():
         return _TimedRun(settings, photos, files, say, clock).go(clock() + seconds, validation, forms)

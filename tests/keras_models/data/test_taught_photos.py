@@ -7,6 +7,7 @@ import pytest
 from support.networks import randomise
 from support.tiny_training import TINY, make_photos, tiny_settings
 
+from keras_models import shrink
 from keras_models.compact import SRVGGNetCompact
 from keras_models.data import taught_photos as module
 from keras_models.data.patches import Patches
@@ -73,6 +74,25 @@ def test_patches_are_cut_at_the_same_places(photos):
         (low, high), (same, both) = Patches(photos, 4, 8, seed=1).at(step), Patches(alike, 4, 8, seed=1).at(step)
         assert np.array_equal(low, same)
         np.testing.assert_array_equal(both, np.concatenate([high, high], axis=-1))
+
+
+def test_early_pairs_give_way_to_the_photos(photos, teacher, tmp_path):
+    """All of them at step 0, about half of them halfway, none from `early` on."""
+    taught = taught_photos(photos, teacher, tmp_path / "cache")
+    early, usual = Patches(taught, 200, 8, seed=1, early=10), Patches(taught, 200, 8, seed=1)
+    low, high = early.at(0)
+    assert np.array_equal(high[..., :3], high[..., 3:])
+    for made, big in zip(low, high, strict=True):
+        assert np.array_equal(to_uint8(made), shrink(to_uint8(big[..., :3]), 2))
+    _, half = early.at(5)
+    assert 70 < sum(np.array_equal(one[..., :3], one[..., 3:]) for one in half) < 130
+    for one, other in zip(early.at(10), usual.at(10), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_early_pairs_without_a_teacher_are_refused(photos):
+    with pytest.raises(TrainingError, match="made of a teacher's results: give `teacher` MODEL"):
+        Patches(photos, 4, 8, early=10)
 
 
 @pytest.mark.usefixtures("eagerly")

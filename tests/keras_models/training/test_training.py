@@ -338,7 +338,7 @@ def test_a_changed_optimizer_brings_its_betas():
 @pytest.mark.parametrize(
     "change",
     [{"loss": "l3"}, {"batch": 0}, {"lr": 0.0}, {"ema": 1.0}, {"optimizer": "sgd"}, {"decay": 10**6}, {"recipe": "fast"}]
-    + [{"schedule": "wsd"}, {"decay": 100}, {"teacher_share": 0.3}],
+    + [{"schedule": "wsd"}, {"decay": 100}, {"teacher_share": 0.3}, {"early": 10}, {"early": -1, "teacher": "lkdn-x4@authors"}],
 )
 def test_settings_out_of_range_are_one_line(change):
     with pytest.raises(TrainingError, match="^[^\n]+: [^\n]+$"):
