@@ -54,7 +54,7 @@ def main(
     card = {
         "name": name,
         "licence": LICENCE.format(photos=sum(licences.values()), share_alike=licences.get("CC BY-SA", 0)),
-        "credit": f"trained by mobile-sr; architecture: {PRESETS[name].credit}" + _taught_by(stages),
+        "credit": f"trained by mobile-sr; architecture: {PRESETS[name].credit}" + _taught_by(stages, runs),
         "runs": stages,
         "steps": sum(stage["steps"] for stage in stages),
         "hours": round(sum(stage["hours"] for stage in stages), 2),
@@ -98,8 +98,11 @@ def _history(runs: list[Path], name: str) -> tuple[dict[str, list[dict]], list[d
     return curves, stages
 
 
-def _taught_by(stages: list[dict]) -> str:
-    teachers = sorted({stage["settings"]["teacher"] for stage in stages} - {""})
+def _taught_by(stages: list[dict], runs: list[Path]) -> str:
+    """The teachers of the runs, and of the preset that the first of them began with."""
+    first = _settings(runs[0])["start"]
+    before = _card(first)["runs"] if first in PRESETS else []
+    teachers = sorted({stage["settings"]["teacher"] for stage in [*before, *stages]} - {""})
     return f"; taught by {' and '.join(teachers)}" if teachers else ""
 
 
