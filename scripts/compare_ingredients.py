@@ -117,13 +117,13 @@ class Contest:
 
         folder = self.out / f"{list(WAYS).index(name)}-seed{seed}"
         first, last = self.steps(name, ms)
-        stages = [(self.settings(WAYS[name], first, seed), folder)]
+        stages = {folder: self.settings(WAYS[name], first, seed)}
         if last:
-            stages.append((self.last_settings(last, seed, str(folder / "last.keras")), folder / "last"))
-        for settings, folder in stages:  # noqa: B020
-            if not (folder / "last.keras").is_file():
-                train(settings, self.data[bool(settings.teacher)], folder)
-        return validate(load_model(folder / "last.keras"), self.unseen)
+            stages[folder / "last"] = self.last_settings(last, seed, str(folder / "last.keras"))
+        for place, settings in stages.items():
+            if not (place / "last.keras").is_file():
+                train(settings, self.data[bool(settings.teacher)], place)
+        return validate(load_model(list(stages)[-1] / "last.keras"), self.unseen)
 
 
 def main(
